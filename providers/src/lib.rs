@@ -1,0 +1,87 @@
+//! The [`Provider`] trait, its errors and remedies, and the clouds behind it.
+//!
+//! A provider turns one call of ours into the calls of one cloud, reads back what it made, and says honestly what it
+//! knows. It never retries, never sleeps, never chooses a region, and keeps nothing that a crash may lose.
+
+mod error;
+mod id;
+mod observed;
+mod spec;
+
+use async_trait::async_trait;
+use regions::{Cloud, Region};
+
+pub use error::{CallError, ErrorClass, Remedy, Trouble};
+pub use id::{RemoteId, ResourceId, Token};
+pub use observed::{Found, Listed, Listing, Observed, PageToken};
+pub use spec::{
+    AttachmentSpec, CacheSource, KeySpec, Kind, MachineSpec, Owner, Power, Spec, Target, VolumeShape, VolumeSpec,
+};
+
+/// What two clouds do differently, for the planner to read. There is no other way to ask which cloud it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether creating a machine can attach a volume that already exists (Compute Engine: yes; EC2: no, it takes a
+    /// second call).
+    pub attaches_at_birth: bool,
+    /// Seconds for which the cloud may not yet show what it has just made. Absence is believed only after them.
+    pub visibility_secs: u32,
+}
+
+/// A cloud. All calls take effect at most once for a token, and doing one twice is doing it once.
+///
+/// Implementations make no attempt of their own to retry: one call here is one attempt, and its error says what the
+/// caller may conclude. Not found is [`Observed::Absent`], never an error.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Which cloud's regions and machine types it takes.
+    fn cloud(&self) -> Cloud;
+
+    /// What this cloud can do that another can't.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Whether the configuration has all that creating this takes: a subnet for the zone, an image for the
+    /// architecture, and the like. No cloud call is made.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Invalid`], naming the missing configuration key.
+    fn check(&self, spec: &Spec) -> Result<(), CallError>;
+
+    /// Makes it, or finds what this token already made, and verifies it against its specification.
+    ///
+    /// `target.remote` names a thing that is known to exist and only needs finishing (a key that has no alias yet).
+    /// A [`Spec::Volume`] is never ensured by itself: it is born with its machine.
+    ///
+    /// # Errors
+    /// [`CallError`], whose class says whether anything may have been made.
+    async fn ensure(&self, token: &Token, target: &Target) -> Result<Observed, CallError>;
+
+    /// Starts or stops a machine. Asking for the state that it is in already is success.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError>;
+
+    /// What there is now, in the order of `targets`, all of them in `region`. The cost is a constant number of calls
+    /// for a page of targets, never one for each. What is found is verified against its specification:
+    /// encryption, key, zone, architecture and tags; what differs is [`Observed::Broken`].
+    ///
+    /// A target without a remote id is looked for by its tag.
+    ///
+    /// # Errors
+    /// [`CallError`]. A listing that was cut short is an error, never a shorter answer.
+    async fn observe(&self, region: Region, targets: &[Target]) -> Result<Vec<Observed>, CallError>;
+
+    /// Takes it away. What is absent already is success. A machine's cache volume stays; a key is scheduled for
+    /// deletion and loses its alias; an attachment is detached.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    async fn remove(&self, target: &Target) -> Result<Observed, CallError>;
+
+    /// One page of all that carries the deployment's tag in that region.
+    ///
+    /// # Errors
+    /// [`CallError`]. What can't be listed completely is an error.
+    async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError>;
+}
