@@ -246,3 +246,70 @@ pub(super) fn reason(code: Option<&str>, message: Option<&str>, machine: &str) -
         message: format!("machine {machine} did not come up: {said}{remedy}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_row() {
+        let codes: BTreeSet<&str> = CODES.iter().map(|(code, _, _)| *code).collect();
+        assert_eq!(codes.len(), CODES.len());
+    }
+
+    /// What the classes must never get wrong, whoever edits the table.
+    #[test]
+    fn the_table_keeps_its_promises() {
+        for (code, class, source) in CODES {
+            // The row counts, whatever the status.
+            for status in [200, 400, 403, 500, 503] {
+                assert_eq!(classify(code, status), *class, "{code}");
+            }
+            if *source == Source::Ec2Server {
+                assert!(matches!(class, Throttled | Unavailable | NoCapacity), "{code} is the server's doing");
+            }
+            if code.starts_with("Insufficient") {
+                assert_eq!(*class, NoCapacity, "{code}");
+            }
+            if code.ends_with("LimitExceeded") && *code != "RequestLimitExceeded" {
+                assert!(matches!(class, Quota | Invalid), "{code} is a limit");
+            }
+            if code.contains("Thrott") {
+                assert_eq!(*class, Throttled, "{code}");
+            }
+            assert!(!matches!(class, Unrecognized | ErrorClass::Ambiguous), "{code} is known and is an answer");
+        }
+    }
+
+    #[test]
+    fn what_no_row_knows_goes_by_status() {
+        for (code, status, class) in [
+            ("Brand.New", 400, Unrecognized),
+            ("Brand.New", 403, Unrecognized),
+            ("Brand.New", 500, Unavailable),
+            ("Brand.New", 503, Unavailable),
+            ("Brand.New", 429, Throttled),
+            ("Brand.New", 0, Unrecognized),
+            ("KMS.Anything", 400, KeyUnusable),
+            ("InvalidKMSKey.Anything", 400, KeyUnusable),
+            // Case counts: these are codes, not words.
+            ("throttling", 400, Unrecognized),
+        ] {
+            assert_eq!(classify(code, status), class, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn reasons_speak_only_of_what_went_wrong() {
+        for (code, class) in REASONS {
+            assert_eq!(reason(Some(code), None, "i-1").map(|why| why.class), *class, "{code}");
+        }
+        assert_eq!(reason(None, Some("text"), "i-1"), None);
+        assert_eq!(reason(Some(""), None, "i-1"), None);
+        let why = reason(Some("Client.InvalidKMSKey.InvalidState"), None, "i-1").expect("a reason");
+        assert_eq!(why.class, KeyUnusable);
+        assert!(why.message.contains("i-1"));
+    }
+}
