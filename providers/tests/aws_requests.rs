@@ -341,7 +341,14 @@ async fn a_machine_that_died_says_why() {
         // But the reply to this token does.
         let paper = Paper::new([run(&item)]);
         let seen = paper.provider().ensure(&token(), &machine(None)).await.expect("ensure");
-        assert!(matches!(seen, Observed::Absent { died } if died.as_ref().map(|why| why.class) == class));
+        let spent = class.unwrap_or(ErrorClass::Unavailable);
+        assert!(matches!(seen, Observed::Absent { died: Some(why) } if why.class == spent));
+        // Or its refusal.
+        let refusal = Answer::ec2_error(400, "IdempotentInstanceTerminated");
+        let paper = Paper::new([refusal, instances(std::slice::from_ref(&item), "")]);
+        let seen = paper.provider().ensure(&token(), &machine(None)).await.expect("ensure");
+        assert!(matches!(seen, Observed::Absent { died: Some(why) } if why.class == spent));
+        assert!(paper.sent()[1].contains("client-token"));
     }
 }
 
