@@ -152,7 +152,7 @@ async fn a_lost_race_for_the_alias_gives_up_only_the_new_key() {
     let seen = paper.provider().ensure(&token(), &the_key(None)).await.expect("ensure");
     assert!(matches!(&seen, Observed::Ready(found) if found.remote.as_str() == KEY), "{seen:?}");
     let sent = paper.sent();
-    assert!(sent[6].starts_with("ScheduleKeyDeletion") && sent[6].contains(OTHER_KEY), "{}", sent[6]);
+    assert!(sent[6].starts_with("ScheduleKeyDeletion") && sent[6].contains("99999999-2222"), "{}", sent[6]);
 }
 
 #[tokio::test]

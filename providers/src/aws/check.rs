@@ -29,6 +29,11 @@ impl AwsProvider {
         self.config.region(region).ok_or_else(missing)
     }
 
+    /// The configured name of the root device there.
+    pub(super) fn root_device(&self, region: Region) -> &str {
+        self.config.region(region).map_or("", |section| section.root_device.as_str())
+    }
+
     /// The subnet of that zone.
     pub(super) fn subnet(&self, zone: Zone) -> Result<&str, CallError> {
         let region = zone.region();

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 
+use aws_config::imds::client::error::TokenError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::codes;
@@ -64,6 +67,7 @@ where
 {
     if let Some(credentials) = find::<CredentialsError>(error) {
         let (class, code) = match credentials {
+            CredentialsError::ProviderError(_) if source_refused(error) => (ErrorClass::Denied, "CredentialsRefused"),
             CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
                 (ErrorClass::Unavailable, "CredentialsUnavailable")
             }
@@ -90,6 +94,17 @@ where
     }
 }
 
+/// Whether the place that hands out credentials said no, rather than nothing: the instance's metadata service, or STS.
+fn source_refused(error: &(dyn Error + 'static)) -> bool {
+    fn said_no<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+        let answer = find::<SdkError<E, HttpResponse>>(error).and_then(SdkError::raw_response);
+        answer.is_some_and(|answer| answer.status().is_client_error() && answer.status().as_u16() != 429)
+    }
+    said_no::<TokenError>(error)
+        || said_no::<AssumeRoleError>(error)
+        || said_no::<AssumeRoleWithWebIdentityError>(error)
+}
+
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(current) = next {
@@ -113,7 +128,7 @@ fn chain(error: &dyn Error) -> String {
         }
         next = source.source();
     }
-    text.chars().take(LONGEST_MESSAGE).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_MESSAGE).collect()
 }
 
 /// `Retry-After` is in seconds (RFC 9110, section 10.2.3), `x-amz-retry-after` in milliseconds.

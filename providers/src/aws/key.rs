@@ -33,6 +33,11 @@ pub(super) fn arn(key: &KeyMetadata) -> RemoteId {
     RemoteId::from(key.arn().unwrap_or_else(|| key.key_id()))
 }
 
+/// The key's id in its ARN. Every operation takes either (AWS KMS API Reference); an id is what the console shows.
+fn bare_id(key: &RemoteId) -> &str {
+    key.as_str().rsplit('/').next().unwrap_or(key.as_str())
+}
+
 impl AwsProvider {
     pub(super) fn alias(&self, spec: &KeySpec) -> String {
         format!("alias/provisioner/{}/{}", self.deployment, spec.owner.org)
@@ -86,15 +91,15 @@ impl AwsProvider {
     async fn finish(&self, kms: &Clients, spec: &KeySpec, key: &RemoteId, fresh: bool) -> Result<Observed, CallError> {
         let alias = self.alias(spec);
         let what = format!("{alias} ({key})");
-        let rotation = kms.kms.enable_key_rotation().key_id(key.as_str()).send().await;
+        let rotation = kms.kms.enable_key_rotation().key_id(bare_id(key)).send().await;
         rotation.map_err(|error| refused("kms:EnableKeyRotation", &what, &error))?;
         if !fresh {
             let call = "kms:TagResource";
             let tags = key_tags(call, &tags::of_key(&self.deployment, spec))?;
-            let tagged = kms.kms.tag_resource().key_id(key.as_str()).set_tags(Some(tags)).send().await;
+            let tagged = kms.kms.tag_resource().key_id(bare_id(key)).set_tags(Some(tags)).send().await;
             tagged.map_err(|error| refused(call, &what, &error))?;
         }
-        match kms.kms.create_alias().alias_name(&alias).target_key_id(key.as_str()).send().await {
+        match kms.kms.create_alias().alias_name(&alias).target_key_id(bare_id(key)).send().await {
             Ok(_) => self.rotates(kms, &alias, key).await,
             Err(error) if code(&error) == Some("AlreadyExistsException") => {
                 let refusal = refused("kms:CreateAlias", &what, &error);
@@ -119,10 +124,10 @@ impl AwsProvider {
 
     async fn rotates(&self, kms: &Clients, alias: &str, key: &RemoteId) -> Result<Observed, CallError> {
         let what = format!("{alias} ({key})");
-        let answer = kms.kms.get_key_rotation_status().key_id(key.as_str()).send().await;
+        let answer = kms.kms.get_key_rotation_status().key_id(bare_id(key)).send().await;
         let answer = answer.map_err(|error| refused("kms:GetKeyRotationStatus", &what, &error))?;
         if !answer.key_rotation_enabled() {
-            let rotation = kms.kms.enable_key_rotation().key_id(key.as_str()).send().await;
+            let rotation = kms.kms.enable_key_rotation().key_id(bare_id(key)).send().await;
             rotation.map_err(|error| refused("kms:EnableKeyRotation", &what, &error))?;
         }
         Ok(Observed::Ready(Found::new(key.clone())))
@@ -191,7 +196,7 @@ impl AwsProvider {
 
     async fn schedule_deletion(&self, kms: &Clients, key: &RemoteId) -> Result<(), CallError> {
         let days = i32::from(self.config.key_deletion_days);
-        let error = match kms.kms.schedule_key_deletion().key_id(key.as_str()).pending_window_in_days(days).send().await
+        let error = match kms.kms.schedule_key_deletion().key_id(bare_id(key)).pending_window_in_days(days).send().await
         {
             Ok(_) => return Ok(()),
             Err(error) => error,
