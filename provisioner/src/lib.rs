@@ -1,1 +1,3 @@
-//! provisioner
+//! `provisioner`: durable jobs become encrypted cache volumes and builder machines, in the region where they belong.
+
+pub mod core;
