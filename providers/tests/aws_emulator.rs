@@ -1,14 +1,15 @@
-//! The whole life of keys, machines and volumes against `scripts/aws-emulator`: an EC2 and KMS endpoint with its own will.
+//! The whole life of keys, machines and volumes against `scripts/aws-emulator`: an EC2 and KMS endpoint with its own
+//! will.
 //!
-//! With `AWS_ENDPOINT_URL` set it uses that endpoint; else it starts the emulator, which ends with this process. A script that is
-//! not there is a failure.
+//! With `AWS_ENDPOINT_URL` set it uses that endpoint; else it starts the emulator, which ends with this process. A
+//! script that is not there is a failure.
 
 mod support;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -124,15 +125,19 @@ impl Bench {
     }
 
     async fn wait(&self, target: &Target, what: &str, done: impl Fn(&Observed) -> bool) -> Observed {
-        let start = Instant::now();
-        loop {
-            let seen = self.look(target).await;
-            if done(&seen) {
-                return seen;
+        let mut last = None;
+        let looking = async {
+            loop {
+                let seen = self.look(target).await;
+                if done(&seen) {
+                    return seen;
+                }
+                last = Some(seen);
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            assert!(start.elapsed() < Duration::from_secs(90), "{what}: {seen:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        };
+        let outcome = tokio::time::timeout(Duration::from_secs(90), looking).await;
+        outcome.unwrap_or_else(|_| panic!("{what}: {last:?}"))
     }
 }
 

@@ -92,8 +92,8 @@ fn check_key(key: &RemoteId, region: Region) -> Result<(), CallError> {
     }
 }
 
-/// Source: Amazon EC2 API Reference, `EbsBlockDevice`; Amazon EBS User Guide, "General Purpose SSD volumes" (at most 500 IOPS
-/// for each GiB, and 0.25 MiB/s for each IOPS).
+/// Source: Amazon EC2 API Reference, `EbsBlockDevice`; Amazon EBS User Guide, "General Purpose SSD volumes" (at most
+/// 500 IOPS for each GiB, and 0.25 MiB/s for each IOPS).
 fn check_shape(shape: VolumeShape) -> Result<(), CallError> {
     let VolumeShape { ssd, size_gib, iops, throughput_mibps } = shape;
     match ssd {

@@ -21,7 +21,8 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        // The SDK calls a success that it can't read a refusal without a code. Whatever was asked may well have been done.
+        // The SDK calls a success that it can't read a refusal without a code. Whatever was asked may well have been
+        // done.
         SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
             let message = format!("{what}: the answer can't be read: {}", chain(error));
             CallError::new(call, ErrorClass::Ambiguous, "Unreadable", message)
@@ -77,7 +78,8 @@ where
             _ => (ErrorClass::Denied, "CredentialsUnusable"),
         };
         let message = format!(
-            "{what}: no AWS credentials: {}; set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
+            "{what}: no AWS credentials: {}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, or run with a role",
             chain(credentials)
         );
         return CallError::new(call, class, code, message);

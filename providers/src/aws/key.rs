@@ -1,8 +1,8 @@
 //! An organization's key in a region: customer-managed, symmetric, rotating, found by its alias.
 //!
-//! The alias is made last, so a key that has it is finished. `CreateKey` has no token: after a lost reply the key is searched by
-//! its tags (see [`super::strays`]). No key is ever scheduled for deletion here but one that this very call made and
-//! nobody can have used, or one whose removal was asked for.
+//! The alias is made last, so a key that has it is finished. `CreateKey` has no token: after a lost reply the key is
+//! searched by its tags (see [`super::strays`]). No key is ever scheduled for deletion here but one that this very call
+//! made and nobody can have used, or one whose removal was asked for.
 
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec as CipherSpec, KeyState, KeyUsageType, Tag};
 
@@ -12,7 +12,8 @@ use crate::{CallError, ErrorClass, Found, KeySpec, Observed, RemoteId, Target, T
 /// Credentials that are good, and a key or a role that does not let them. Missing credentials have other codes.
 const ACCESS_DENIED: &str = "AccessDeniedException";
 
-/// Whether it can be a part of an alias (AWS KMS API Reference, `CreateAlias`, `AliasName`: `[a-zA-Z0-9/_-]`, 256 at most).
+/// Whether it can be a part of an alias (AWS KMS API Reference, `CreateAlias`, `AliasName`: `[a-zA-Z0-9/_-]`, 256 at
+/// most).
 pub(super) fn fits_alias(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     (1..=64).contains(&name.len()) && name.chars().all(fits)
@@ -62,7 +63,8 @@ impl AwsProvider {
         let made = self.create(&kms, spec, &alias).await?;
         match self.finish(&kms, spec, &made, true).await {
             Ok(seen) => Ok(seen),
-            // The key exists: that must not be forgotten over what came after. The next `ensure` names the error if it lasts.
+            // The key exists: that must not be forgotten over what came after. The next `ensure` names the error if it
+            // lasts.
             Err(error) => {
                 tracing::warn!(key = %made, %error, "a key was made and could not be finished");
                 Ok(Observed::Pending(Found::new(made)))
@@ -256,8 +258,8 @@ fn denied(remote: &RemoteId, error: &CallError) -> Observed {
     Observed::Broken { found: Found::new(remote.clone()), why }
 }
 
-/// What a key is that can't be used; none if it can. A dying key without `alias` is on its way out; one that still has it was not
-/// removed by us, or not wholly.
+/// What a key is that can't be used; none if it can. A dying key without `alias` is on its way out; one that still has
+/// it was not removed by us, or not wholly.
 fn unusable(key: &KeyMetadata, alias: Option<&str>) -> Option<Observed> {
     let remote = arn(key);
     let id = key.key_id();
@@ -267,7 +269,8 @@ fn unusable(key: &KeyMetadata, alias: Option<&str>) -> Option<Observed> {
             Some(alias) => (
                 "PendingDeletion",
                 format!(
-                    "is scheduled for deletion, and {alias} still leads to it: `aws kms cancel-key-deletion --key-id {id}` and `aws kms enable-key --key-id {id}`, or let its removal end"
+                    "is scheduled for deletion, and {alias} still leads to it: `aws kms cancel-key-deletion --key-id \
+                     {id}` and `aws kms enable-key --key-id {id}`, or let its removal end"
                 ),
             ),
         },

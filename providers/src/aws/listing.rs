@@ -1,7 +1,7 @@
 //! All that carries the deployment's tag, page by page: machines, then volumes, then keys.
 //!
-//! Left out, because they are parts or shadows and not things: terminated instances, deleted volumes, root volumes of machines, and keys
-//! whose deletion is scheduled. A root volume that outlived its machine is listed, without an id.
+//! Left out, because they are parts or shadows and not things: terminated instances, deleted volumes, root volumes of
+//! machines, and keys whose deletion is scheduled. A root volume that outlived its machine is listed, without an id.
 
 use aws_sdk_ec2::types::{Instance, InstanceStateName, Volume};
 use aws_smithy_types::DateTime;

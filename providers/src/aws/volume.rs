@@ -6,8 +6,8 @@ use super::{AwsProvider, error::code, error::refused, name, verify};
 use crate::{CallError, ErrorClass, Found, Observed, RemoteId, Target, Trouble, VolumeSpec};
 
 impl AwsProvider {
-    /// Deletes it. One that is attached is refused by EC2 (`VolumeInUse`), and is never detached from here. After a lost
-    /// reply all that carry the volume's tag go.
+    /// Deletes it. One that is attached is refused by EC2 (`VolumeInUse`), and is never detached from here. After a
+    /// lost reply all that carry the volume's tag go.
     pub(super) async fn delete_volume(&self, target: &Target) -> Result<Observed, CallError> {
         let region = target.spec.region();
         let ids = match &target.remote {
@@ -34,8 +34,8 @@ impl AwsProvider {
 }
 
 /// Whether it is the root volume of some machine. Root volumes carry the tags of the cache that was born with them, but
-/// come from an image's snapshot, or are attached as the root device or so as to end with their machine; a cache is blank,
-/// and stays.
+/// come from an image's snapshot, or are attached as the root device or so as to end with their machine; a cache is
+/// blank, and stays.
 pub(super) fn is_root(volume: &Volume, root_device: &str) -> bool {
     let as_root = |attachment: &VolumeAttachment| {
         attachment.delete_on_termination() == Some(true) || attachment.device() == Some(root_device)
