@@ -2,6 +2,7 @@
 //!
 //! Everything that it starts listens on loopback and ends with the test that started it.
 
+pub mod bench;
 pub mod binary;
 pub mod cli;
 pub mod emulator;
