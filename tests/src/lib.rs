@@ -6,6 +6,7 @@ pub mod bench;
 pub mod binary;
 pub mod cli;
 pub mod emulator;
+pub mod simulation;
 
 use std::path::PathBuf;
 
