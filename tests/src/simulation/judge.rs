@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
-use providers::{Kind, ResourceId, fake::FakeCloud};
+use providers::{
+    Kind, ResourceId,
+    fake::{FakeCloud, KeyState},
+};
 use provisioner::{
     core::{JobState, RowState},
     store::{ResourceFilter, Store},
@@ -41,20 +44,20 @@ pub(super) async fn judge(store: &Store, cloud: &FakeCloud) -> Result<Report> {
         let told = rows.iter().filter(|row| row.kind == kind);
         told.filter(|row| kind != Kind::Key || row.state != RowState::Maybe).map(|row| row.id).collect()
     };
-    let machines: BTreeSet<ResourceId> = snapshot.machines.iter().map(|machine| machine.resource).collect();
-    let volumes: BTreeSet<ResourceId> = snapshot.volumes.iter().map(|volume| volume.resource).collect();
+    let machines: BTreeSet<ResourceId> = snapshot.machines.iter().filter_map(|machine| machine.id).collect();
+    let volumes: BTreeSet<ResourceId> = snapshot.volumes.iter().filter_map(|volume| volume.id).collect();
     ensure!(snapshot.machines.len() == machines.len(), "a machine stands twice");
     ensure!(snapshot.volumes.len() == volumes.len(), "a volume stands twice");
     ensure!(of(Kind::Machine) == machines, "machines: the database says {:?}, the cloud {machines:?}", of(Kind::Machine));
     ensure!(of(Kind::Volume) == volumes, "volumes: the database says {:?}, the cloud {volumes:?}", of(Kind::Volume));
     let mut keys = BTreeMap::new();
-    for key in snapshot.keys.iter().filter(|key| key.state.is_usable()) {
+    for key in snapshot.keys.iter().filter(|key| key.state == KeyState::Enabled) {
         *keys.entry((key.org.clone(), key.region)).or_insert(0) += 1;
-        ensure!(rows.iter().any(|row| row.kind == Kind::Key && row.id == key.resource), "a key without a row: {key:?}");
+        ensure!(rows.iter().any(|row| row.kind == Kind::Key && Some(row.id) == key.id), "a key without a row: {key:?}");
     }
     ensure!(keys.values().all(|count| *count == 1), "an organization has two keys in a region: {keys:?}");
     for id in of(Kind::Key) {
-        ensure!(snapshot.keys.iter().any(|key| key.resource == id), "a row without a key: {id}");
+        ensure!(snapshot.keys.iter().any(|key| key.id == Some(id)), "a row without a key: {id}");
     }
     report.machines = ever.by_resource.iter().filter(|((kind, _), _)| *kind == Kind::Machine).count();
     report.standing = machines.len() + volumes.len();
