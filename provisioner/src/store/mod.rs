@@ -6,7 +6,11 @@
 
 mod connect;
 mod error;
+mod queue;
+mod resources;
 mod snapshot;
+mod sql;
+mod tenants;
 
 use std::{
     fmt,
@@ -21,6 +25,9 @@ use sea_orm::DatabaseConnection;
 
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
+pub use queue::{Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, WorkerId, lane_key};
+pub use resources::ResourceFilter;
+pub use tenants::NewProject;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +57,7 @@ struct Shared {
     reader: DatabaseConnection,
     statements: AtomicU64,
     commits: AtomicU64,
+    queue: queue::Queue,
 }
 
 impl fmt::Debug for Store {
@@ -118,6 +126,15 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.shared.backend == Backend::Postgres
+    }
+
+    /// What the queue keeps in memory.
+    pub(crate) fn queue(&self) -> &queue::Queue {
+        &self.shared.queue
     }
 
     /// The connection for writes: on SQLite the only one that writes.
