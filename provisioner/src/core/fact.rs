@@ -87,6 +87,11 @@ pub enum Fact {
         /// What it showed.
         observed: Observed,
     },
+    /// Nothing is there: a look after the window in which the cloud may hide what it has just made has shown nothing.
+    Settled {
+        /// Of what.
+        resource: ResourceId,
+    },
     /// From here on, what was begun is taken back.
     Unwinding {
         /// Why.

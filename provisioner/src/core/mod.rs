@@ -1,26 +1,28 @@
 //! The pure heart: requests, plans, facts, and the two functions between them.
 //!
-//! `plan` turns a request and what the database knows into immutable data; `Progress` is a fold over
-//! recorded facts; `next` says what to do now. No I/O happens here, and time comes in as an argument.
+//! [`plan()`] turns a request and what the database knows into immutable data; [`Progress`] is a fold over
+//! recorded facts; [`next()`] says what to do now. No I/O happens here, and time comes in as an argument.
 
 pub mod fact;
 pub mod id;
 pub mod job;
-// next
+pub mod next;
 pub mod plan;
 pub mod policy;
-// progress
+pub mod progress;
 pub mod request;
 pub mod row;
 pub mod scene;
+#[cfg(test)]
+mod tests;
 
 pub use fact::{After, Entry, Fact, Verb};
 pub use id::{JobId, Name, NameError, OrgId, ProjectId};
 pub use job::{Ending, JobState, Outcome};
-// pub use next::{Move, next};
-pub use plan::{Blueprint, Candidate, Drop, Goal, Plan, PlanError, Prior, Step, Stock};
+pub use next::{Move, Now, next, shown_by_ms};
+pub use plan::{Blueprint, Candidate, Drop, Goal, Plan, PlanError, Prior, Step, Stock, make::Ground, plan};
 pub use policy::Policy;
-// pub use progress::{Certainty, Phase, Progress, Thing};
+pub use progress::{Certainty, Phase, Progress, Thing};
 pub use request::{Lane, Request, Scope};
 pub use row::{ResourceRow, RowChange, RowState};
 pub use scene::{Org, Project, Scene};

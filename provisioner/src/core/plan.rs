@@ -1,18 +1,20 @@
-//! From a request and a scene to a plan: immutable data, a list of resources and the state in which each should be.
+//! What a job is going to do, as immutable data: a list of resources and the state in which each should be.
 //!
 //! A plan is never changed. When its candidate has no capacity it is unwound, and another plan is made.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use providers::{Kind, Owner, Power, RemoteId, ResourceId, Trouble, VolumeShape};
-use regions::{Arch, Cloud, MachineType, Placement, Region, RegionError, Zone, machine_types};
+use regions::{Arch, MachineType, Placement, Region, RegionError, Zone};
 use serde::{Deserialize, Serialize};
 
-use super::{OrgId, Project, ProjectId, Request, ResourceRow, RowState, Scene};
+use super::{OrgId, ProjectId, RowState};
 
 mod candidates;
+pub mod make;
 
 pub use candidates::{Candidate, Stock};
+pub use make::plan;
 
 /// What a resource should be, with other resources named by our ids: the cloud's names are not known yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +185,8 @@ pub struct Plan {
     pub candidate: Option<Candidate>,
     /// In order of making. Undo goes the other way.
     pub steps: Vec<Step>,
+    /// The cloud's names of things that steps refer to and that are not steps themselves.
+    pub known: BTreeMap<ResourceId, RemoteId>,
     /// What goes from the database at the end.
     pub drops: Option<Drop>,
 }
