@@ -6,6 +6,7 @@
 
 mod connect;
 mod error;
+pub(crate) mod queue;
 mod snapshot;
 
 use std::{
@@ -21,6 +22,7 @@ use sea_orm::DatabaseConnection;
 
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
+pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,7 @@ struct Shared {
     reader: DatabaseConnection,
     statements: AtomicU64,
     commits: AtomicU64,
+    queue: queue::Queue,
 }
 
 impl fmt::Debug for Store {
@@ -118,6 +121,11 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// What the queue keeps in memory.
+    pub(crate) fn queue(&self) -> &queue::Queue {
+        &self.shared.queue
     }
 
     /// The connection for writes: on SQLite the only one that writes.

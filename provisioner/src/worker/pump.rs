@@ -344,30 +344,40 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// One end that can't be written must not keep the others from it: its job is stuck, and says why.
+    /// One end that can't be written must not keep the others from it: its job is stuck, and says why; and if not even that
+    /// can be written, it is tried again later.
     async fn finish_singly(&mut self, batch: Vec<Finish>, now_ms: i64) -> Result<(), StoreError> {
         for finish in batch {
-            let last_resort =
-                stuck(finish.claim.clone(), "EndNotWritten", "the end of the job could not be written; see the log");
-            for finish in [finish, last_resort] {
-                match self.store.finish(vec![finish.clone()], now_ms).await.pop() {
-                    Some(Err(RecordError::Store(error))) if is_passing(&error) => return Err(error),
-                    Some(Err(RecordError::Store(error))) => {
-                        tracing::error!(job = %finish.claim.job, %error, "an end was refused")
-                    }
-                    Some(Ok(())) => {
-                        self.count(&finish);
-                        break;
-                    }
-                    Some(Err(_)) | None => {
-                        self.summary.lost += 1;
-                        break;
-                    }
+            let claim = finish.claim.clone();
+            if !self.finish_one(finish, now_ms).await? {
+                let last =
+                    stuck(claim.clone(), "EndNotWritten", "the end of the job could not be written: see the log");
+                if !self.finish_one(last, now_ms).await? {
+                    self.releases.push(Release { claim, run_at_ms: now_ms + AFTER_PANIC_MS, spent: true });
                 }
             }
             self.finishes.pop_front();
         }
         Ok(())
+    }
+
+    /// False if the database refuses just this.
+    async fn finish_one(&mut self, finish: Finish, now_ms: i64) -> Result<bool, StoreError> {
+        match self.store.finish(vec![finish.clone()], now_ms).await.pop() {
+            Some(Err(RecordError::Store(error))) if is_passing(&error) => Err(error),
+            Some(Err(RecordError::Store(error))) => {
+                tracing::error!(job = %finish.claim.job, %error, "the end of a job was refused");
+                Ok(false)
+            }
+            Some(Ok(())) => {
+                self.count(&finish);
+                Ok(true)
+            }
+            Some(Err(RecordError::LostLease | RecordError::Held { .. })) | None => {
+                self.summary.lost += 1;
+                Ok(true)
+            }
+        }
     }
 
     fn learn(&mut self, stepped: Stepped, batch: &[Finish], slots: usize, now_ms: i64) {
@@ -435,7 +445,22 @@ impl<'a> Pump<'a> {
 
 /// Whether another try may help.
 fn is_passing(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unreachable(..) | StoreError::Other(..))
+    match error {
+        StoreError::Unreachable { .. }
+        | StoreError::Denied { .. }
+        | StoreError::ReadOnly { .. }
+        | StoreError::DiskFull { .. }
+        | StoreError::Busy { .. } => true,
+        StoreError::NotFound { .. }
+        | StoreError::Exists { .. }
+        | StoreError::Refused { .. }
+        | StoreError::KeyReused { .. }
+        | StoreError::NoSchema { .. }
+        | StoreError::NewerSchema { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Constraint { .. }
+        | StoreError::Other { .. } => false,
+    }
 }
 
 fn stuck(claim: Claim, code: &str, message: &str) -> Finish {

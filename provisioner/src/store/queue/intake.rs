@@ -100,7 +100,7 @@ impl Store {
             // A task of its own: a caller that goes away must not take the others' jobs with it.
             tokio::spawn(serve(self.clone()));
         }
-        answered.await.unwrap_or_else(|_| Err(StoreError::Unreachable("the process is shutting down".into())))
+        answered.await.unwrap_or_else(|_| Err(StoreError::unreachable("this process is shutting down")))
     }
 
     async fn enqueue_deletion(&self, job: &NewJob, now_ms: i64) -> Result<Enqueued, StoreError> {

@@ -163,5 +163,10 @@ impl Store {
 }
 
 fn corrupt(bad: &Unreadable) -> StoreError {
-    StoreError::Corrupt { what: format!("job {}", bad.claim.job), reason: bad.reason.clone() }
+    StoreError::Corrupt {
+        table: "jobs",
+        id: bad.claim.job.to_string(),
+        column: "verb, project, arch, or a fact",
+        reason: bad.reason.clone(),
+    }
 }
