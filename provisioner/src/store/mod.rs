@@ -6,7 +6,7 @@
 
 mod connect;
 mod error;
-mod queue;
+pub(crate) mod queue;
 mod resources;
 mod snapshot;
 mod sql;
@@ -25,7 +25,7 @@ use sea_orm::DatabaseConnection;
 
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
-pub use queue::{Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, WorkerId, lane_key};
+pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
 pub use resources::ResourceFilter;
 pub use tenants::NewProject;
 
