@@ -203,7 +203,8 @@ pub(super) async fn open(url: &str, guard: Option<Guard>) -> Result<Store, Store
     let (writer, reader) = opened.await.map_err(|error: StoreError| error.at(&place))?;
     let backend = address.backend();
     let (statements, commits) = (AtomicU64::new(0), AtomicU64::new(0));
-    let shared = Shared { backend, place, writer, reader, statements, commits, queue: super::queue::Queue::default() };
+    let queue = super::queue::Queue::default();
+    let shared = Shared { backend, place, writer, reader, statements, commits, queue };
     Ok(Store { shared: Arc::new(shared), guard: guard.clone() })
 }
 

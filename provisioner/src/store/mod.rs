@@ -7,7 +7,10 @@
 mod connect;
 mod error;
 pub(crate) mod queue;
+mod resources;
 mod snapshot;
+mod sql;
+mod tenants;
 
 use std::{
     fmt,
@@ -23,6 +26,8 @@ use sea_orm::DatabaseConnection;
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
 pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
+pub use resources::ResourceFilter;
+pub use tenants::NewProject;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +126,10 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.shared.backend == Backend::Postgres
     }
 
     /// What the queue keeps in memory.

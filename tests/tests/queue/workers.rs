@@ -209,7 +209,8 @@ async fn a_worker_that_was_given_up_drops_its_jobs_and_signs_on_anew() {
         let (handler, clock) = (Sleeper::napping(3_000), TestClock::new());
         let worker = Worker::start(&db.store, &handler, &clock, config("a"));
         until("all began", async || handler.began() == 10).await;
-        db.store.sweep(NOW + 1_000_000_000).await.unwrap();
+        db.sql("UPDATE workers SET lease_until = 0").await;
+        assert_eq!(db.store.sweep(clock.now_ms()).await.unwrap().freed, 10);
         until("all began again", async || handler.began.lock().unwrap().values().all(|times| *times == 2)).await;
         until("all are done", async || db.succeeded().await == 10).await;
         let summary = worker.stop().await;
