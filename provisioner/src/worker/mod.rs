@@ -11,7 +11,7 @@ mod pump;
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -148,13 +148,14 @@ pub async fn run(
     loop {
         let life = Life::new(session.clone(), clock.now_ms() + terms.held_ms);
         let (pulses_in, pulses) = mpsc::unbounded_channel();
-        let heart = tokio::spawn(heart::beat(store.clone(), life.clone(), terms, Arc::clone(&clock), pulses_in));
+        let mut heart = JoinSet::new();
+        heart.spawn(heart::beat(store.clone(), life.clone(), terms, Arc::clone(&clock), pulses_in));
         let ear = store.listen().await;
         let poll_ms = poll_ms(&store, &config);
         let pump =
             Pump::new(&store, &handler, &config, &clock, &stop, &mut summary, (life.clone(), ear, pulses), poll_ms);
         let stopped = pump.work().await;
-        heart.abort();
+        drop(heart);
         match stopped {
             Stopped::Done => {
                 if let Err(error) = store.sign_off(&session, clock.now_ms()).await {

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt;
 use providers::{ErrorClass, Trouble};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -63,8 +63,8 @@ pub(super) struct Pump<'a> {
     pulses: mpsc::UnboundedReceiver<Pulse>,
     poll_ms: i64,
     running: HashMap<JobId, Running>,
-    returns: mpsc::UnboundedReceiver<Returned>,
-    returned: mpsc::UnboundedSender<Returned>,
+    /// The handlers at work. They go when the pump goes.
+    handlers: JoinSet<Returned>,
     finishes: VecDeque<Finish>,
     dropping: Vec<Finish>,
     releases: Vec<Release>,
@@ -94,7 +94,6 @@ impl<'a> Pump<'a> {
         (life, ear, pulses): (Life, Ear, mpsc::UnboundedReceiver<Pulse>),
         poll_ms: i64,
     ) -> Self {
-        let (returned, returns) = mpsc::unbounded_channel();
         let poll_ms = if config.drain { poll_ms.min(DRAIN_POLL_MS) } else { poll_ms };
         Self {
             next_poll_ms: clock.now_ms() + poll_ms,
@@ -109,8 +108,7 @@ impl<'a> Pump<'a> {
             pulses,
             poll_ms,
             running: HashMap::new(),
-            returns,
-            returned,
+            handlers: JoinSet::new(),
             finishes: VecDeque::new(),
             dropping: Vec::new(),
             releases: Vec::new(),
@@ -179,7 +177,7 @@ impl<'a> Pump<'a> {
         tokio::select! {
             biased;
             () = lost.cancelled() => {}
-            Some(returned) = self.returns.recv() => {
+            Some(Ok(returned)) = self.handlers.join_next() => {
                 self.take(returned);
                 self.gather().await;
             }
@@ -226,7 +224,7 @@ impl<'a> Pump<'a> {
     async fn gather(&mut self) {
         for _ in 0..4 {
             let mut some = false;
-            while let Ok(returned) = self.returns.try_recv() {
+            while let Some(Ok(returned)) = self.handlers.try_join_next() {
                 self.take(returned);
                 some = true;
             }
@@ -234,7 +232,7 @@ impl<'a> Pump<'a> {
                 return;
             }
             tokio::task::yield_now().await;
-            if !some && self.returns.is_empty() {
+            if !some {
                 return;
             }
         }
@@ -419,11 +417,10 @@ impl<'a> Pump<'a> {
             self.stop.clone(),
         );
         self.running.insert(claim.job, Running { claim: claim.clone(), cancel });
-        let (handler, returned) = (Arc::clone(self.handler), self.returned.clone());
-        tokio::spawn(async move {
+        let handler = Arc::clone(self.handler);
+        self.handlers.spawn(async move {
             let handled = AssertUnwindSafe(handler.run(claimed, lease)).catch_unwind().await.ok();
-            // Nobody listens any more when the session is over; then there is nothing to say.
-            drop(returned.send((claim, handled)));
+            (claim, handled)
         });
     }
 
