@@ -1,1 +1,3 @@
-//! tests
+//! The harness that the tests and the benchmarks share.
+
+pub mod bench;
