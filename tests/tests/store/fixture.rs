@@ -13,50 +13,50 @@ use tests::database::{Database, Raw};
 use uuid::Uuid;
 
 /// A time for tests that bring their own.
-pub const NOW: i64 = 1_700_000_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000_000;
 
-pub struct Fixture {
-    pub database: Database,
-    pub store: Store,
-    pub raw: Raw,
+pub(crate) struct Fixture {
+    pub(crate) database: Database,
+    pub(crate) store: Store,
+    pub(crate) raw: Raw,
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-pub fn acme() -> OrgId {
+pub(crate) fn acme() -> OrgId {
     OrgId::from_uuid(Uuid::from_u128(0xacae))
 }
 
-pub fn globex() -> OrgId {
+pub(crate) fn globex() -> OrgId {
     OrgId::from_uuid(Uuid::from_u128(0x910b))
 }
 
 /// Of acme, in the European Union.
-pub fn web() -> ProjectId {
+pub(crate) fn web() -> ProjectId {
     ProjectId::from_uuid(Uuid::from_u128(0x3eb))
 }
 
 /// Of acme, in the United States.
-pub fn api() -> ProjectId {
+pub(crate) fn api() -> ProjectId {
     ProjectId::from_uuid(Uuid::from_u128(0xa91))
 }
 
 /// Of globex, in the European Union.
-pub fn shop() -> ProjectId {
+pub(crate) fn shop() -> ProjectId {
     ProjectId::from_uuid(Uuid::from_u128(0x5709))
 }
 
-pub fn frankfurt() -> Region {
+pub(crate) fn frankfurt() -> Region {
     Region::find(Cloud::Aws, "eu-central-1").unwrap()
 }
 
-pub fn provision(project: ProjectId) -> Request {
+pub(crate) fn provision(project: ProjectId) -> Request {
     Request::Provision { project, arch: Arch::Arm64 }
 }
 
-pub fn new_project(id: ProjectId, org: OrgId, text: &str, residency: Residency) -> NewProject {
+pub(crate) fn new_project(id: ProjectId, org: OrgId, text: &str, residency: Residency) -> NewProject {
     NewProject {
         id,
         org,
@@ -70,11 +70,11 @@ pub fn new_project(id: ProjectId, org: OrgId, text: &str, residency: Residency) 
 }
 
 impl Fixture {
-    pub async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         Self::over(Database::sqlite().await).await
     }
 
-    pub async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::over(Database::postgres().await).await
     }
 
@@ -89,29 +89,29 @@ impl Fixture {
     }
 
     /// An id as the database writes it in a statement.
-    pub fn id(&self, id: Uuid) -> String {
+    pub(crate) fn id(&self, id: Uuid) -> String {
         if self.database.is_postgres() { format!("'{id}'") } else { format!("x'{}'", id.simple()) }
     }
 
-    pub async fn session(&self, worker: &str) -> Session {
+    pub(crate) async fn session(&self, worker: &str) -> Session {
         match self.store.sign_on(&WorkerId::from(worker), None, NOW + 1_000_000, NOW).await.unwrap() {
             SignOn::Done { session, .. } => session,
             SignOn::Held { .. } => panic!("{worker} is taken"),
         }
     }
 
-    pub async fn enqueue(&self, request: Request) -> JobId {
+    pub(crate) async fn enqueue(&self, request: Request) -> JobId {
         self.store.enqueue(NewJob::now(request), NOW).await.unwrap().job
     }
 
     /// Enqueues that and claims it.
-    pub async fn claim(&self, session: &Session, request: Request) -> Claimed {
+    pub(crate) async fn claim(&self, session: &Session, request: Request) -> Claimed {
         let job = self.enqueue(request).await;
         let claimed = self.store.claim(session, 10, NOW).await.unwrap();
         claimed.into_iter().find(|claimed| claimed.claim.job == job).unwrap()
     }
 
-    pub async fn finish(&self, claim: &Claim, outcome: Outcome) {
+    pub(crate) async fn finish(&self, claim: &Claim, outcome: Outcome) {
         let facts = vec![Fact::Ended { outcome: outcome.clone() }];
         let finish = Finish { claim: claim.clone(), outcome, facts, drops: None };
         for result in self.store.finish(vec![finish], NOW + 5).await {
@@ -120,22 +120,22 @@ impl Fixture {
     }
 
     /// Records rows with a fact that means nothing.
-    pub async fn put(&self, claim: &Claim, rows: &[ResourceRow]) -> Result<(), RecordError> {
+    pub(crate) async fn put(&self, claim: &Claim, rows: &[ResourceRow]) -> Result<(), RecordError> {
         let changes: Vec<RowChange> = rows.iter().map(|row| RowChange::Put(Box::new(row.clone()))).collect();
         self.store.record(claim, vec![settled(rows[0].id)], &changes, NOW).await.map(drop)
     }
 
     /// The number of rows in a table, behind the store's back.
-    pub async fn count(&self, table: &str) -> i64 {
+    pub(crate) async fn count(&self, table: &str) -> i64 {
         self.raw.number(&format!("SELECT count(*) FROM {table}")).await
     }
 }
 
-pub fn settled(resource: ResourceId) -> Fact {
+pub(crate) fn settled(resource: ResourceId) -> Fact {
     Fact::Settled { resource }
 }
 
-pub fn resource(n: u128) -> ResourceId {
+pub(crate) fn resource(n: u128) -> ResourceId {
     ResourceId::from_uuid(Uuid::from_u128((0xf00d << 64) + n))
 }
 
@@ -159,7 +159,7 @@ fn row(id: u128, kind: Kind, org: OrgId, project: Option<ProjectId>, blueprint: 
     }
 }
 
-pub fn key(id: u128, org: OrgId, region: Region, state: RowState) -> ResourceRow {
+pub(crate) fn key(id: u128, org: OrgId, region: Region, state: RowState) -> ResourceRow {
     ResourceRow { state, ..row(id, Kind::Key, org, None, Blueprint::Key { region }) }
 }
 
@@ -167,13 +167,13 @@ fn placement(region: Region) -> Placement {
     Placement::check(region.residency(), region.zones().next().unwrap()).unwrap()
 }
 
-pub fn volume(id: u128, org: OrgId, project: ProjectId, region: Region) -> ResourceRow {
+pub(crate) fn volume(id: u128, org: OrgId, project: ProjectId, region: Region) -> ResourceRow {
     let shape = VolumeShape { ssd: SsdKind::Gp3, size_gib: 50, iops: None, throughput_mibps: None };
     let blueprint = Blueprint::Volume { placement: placement(region), arch: Arch::Arm64, shape, key: resource(1) };
     row(id, Kind::Volume, org, Some(project), blueprint)
 }
 
-pub fn machine(id: u128, org: OrgId, project: ProjectId, region: Region) -> ResourceRow {
+pub(crate) fn machine(id: u128, org: OrgId, project: ProjectId, region: Region) -> ResourceRow {
     let machine = machine_types(Cloud::Aws, Arch::Arm64, Size::S4x8).next().unwrap();
     let blueprint = Blueprint::Machine {
         placement: placement(region),
@@ -187,7 +187,7 @@ pub fn machine(id: u128, org: OrgId, project: ProjectId, region: Region) -> Reso
 }
 
 /// Shows the message when it is not the error that was expected.
-pub fn refused<T: std::fmt::Debug>(result: Result<T, StoreError>) -> (String, String) {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, StoreError>) -> (String, String) {
     match result {
         Err(error @ StoreError::Refused { .. }) => {
             let StoreError::Refused { field, .. } = &error else { unreachable!() };
