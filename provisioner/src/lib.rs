@@ -1,3 +1,5 @@
 //! `provisioner`: durable jobs become encrypted cache volumes and builder machines, in the region where they belong.
 
 pub mod core;
+pub mod store;
+pub mod worker;
