@@ -1,4 +1,11 @@
 //! The regions that lie in the United States or in a member state of the European Union, and those that are refused by name.
+//!
+//! A row is a claim about where a data centre stands, so each cites the provider's document. Never add a region here
+//! because its name begins with `us` or `eu`: London, Zurich, GovCloud and the sovereign clouds do as well.
+
+mod aws;
+mod gcp;
+mod refused;
 
 use crate::{Cloud, Region, Residency};
 
@@ -7,6 +14,8 @@ pub(crate) struct Row {
     pub(crate) cloud: Cloud,
     pub(crate) name: &'static str,
     pub(crate) residency: Residency,
+    /// ISO 3166-1 alpha-2.
+    pub(crate) country: &'static str,
     pub(crate) place: &'static str,
     pub(crate) zones: &'static [&'static str],
 }
@@ -24,34 +33,27 @@ pub struct RefusedRegion {
 
 /// Every region of the catalogue, AWS before Google Cloud.
 pub fn regions() -> impl Iterator<Item = Region> + Clone {
-    ROWS.iter().map(Region)
+    aws::ROWS.iter().chain(gcp::ROWS).map(Region)
 }
 
 /// Every region that is known and refused.
 #[must_use]
 pub fn refused_regions() -> &'static [RefusedRegion] {
-    REFUSED
+    refused::ROWS
 }
 
-const ROWS: &[Row] = &[
-    Row {
-        cloud: Cloud::Aws,
-        name: "us-east-1",
-        residency: Residency::Us,
-        place: "Northern Virginia",
-        zones: &["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"],
-    },
-    Row {
-        cloud: Cloud::Aws,
-        name: "eu-central-1",
-        residency: Residency::Eu,
-        place: "Frankfurt, Germany",
-        zones: &["eu-central-1a", "eu-central-1b", "eu-central-1c"],
-    },
-];
+/// A row in the United States.
+const fn us(cloud: Cloud, name: &'static str, place: &'static str, zones: &'static [&'static str]) -> Row {
+    Row { cloud, name, residency: Residency::Us, country: "US", place, zones }
+}
 
-const REFUSED: &[RefusedRegion] = &[RefusedRegion {
-    cloud: Cloud::Aws,
-    name: "eu-west-2",
-    reason: "London lies in the United Kingdom, which is not a member state of the European Union",
-}];
+/// A row in a member state of the European Union; a test holds `country` against the list of the 27.
+const fn eu(
+    cloud: Cloud,
+    name: &'static str,
+    country: &'static str,
+    place: &'static str,
+    zones: &'static [&'static str],
+) -> Row {
+    Row { cloud, name, residency: Residency::Eu, country, place, zones }
+}

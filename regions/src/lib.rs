@@ -14,7 +14,7 @@ mod zone;
 pub use arch::{Arch, UnknownArch};
 pub use catalogue::{RefusedRegion, refused_regions, regions};
 pub use cloud::{Cloud, UnknownCloud};
-pub use machine::{MachineType, SsdKind, machine_types};
+pub use machine::{MachineType, SsdKind, UnknownMachineType, machine_types};
 pub use residency::{Eu, Jurisdiction, Residency, UnknownResidency, Us};
 pub use size::{Size, UnknownSize};
 pub use zone::{Home, Placement, Region, RegionError, Site, Zone};

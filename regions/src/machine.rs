@@ -1,4 +1,10 @@
 //! Machine types: which of them fill a builder size, in which order they are tried, and which SSDs they take.
+//!
+//! The rule of a fit: exactly the size's vCPUs and at least its memory; exact fits are tried before larger ones. What is in stock is
+//! the cloud's to say and never recorded here.
+
+mod aws;
+mod gcp;
 
 use std::fmt;
 
@@ -30,15 +36,22 @@ struct Row {
     name: &'static str,
     arch: Arch,
     size: Size,
+    memory_gib: u16,
     /// Usable SSD kinds, the one to prefer first.
     ssds: &'static [SsdKind],
     /// The only zones that have it; empty where no zone is known to lack it.
     only_zones: &'static [&'static str],
+    /// Regions and single zones that are known to lack it.
+    absent_from: &'static [&'static str],
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    aws::ROWS.iter().chain(gcp::ROWS)
 }
 
 /// The machine types of that cloud and architecture that fill that size, in the order in which they are tried.
 pub fn machine_types(cloud: Cloud, arch: Arch, size: Size) -> impl Iterator<Item = MachineType> {
-    ROWS.iter().filter(move |row| row.cloud == cloud && row.arch == arch && row.size == size).map(MachineType)
+    rows().filter(move |row| row.cloud == cloud && row.arch == arch && row.size == size).map(MachineType)
 }
 
 impl MachineType {
@@ -66,6 +79,12 @@ impl MachineType {
         self.0.size
     }
 
+    /// Its memory in GiB, which is the size's or more.
+    #[must_use]
+    pub fn memory_gib(self) -> u16 {
+        self.0.memory_gib
+    }
+
     /// The SSD kinds that it takes, the one to prefer first; never empty.
     #[must_use]
     pub fn ssds(self) -> &'static [SsdKind] {
@@ -75,7 +94,9 @@ impl MachineType {
     /// Whether that zone can have it at all; what is in stock only the cloud knows.
     #[must_use]
     pub fn offered_in(self, zone: Zone) -> bool {
-        self.cloud() == zone.cloud() && (self.0.only_zones.is_empty() || self.0.only_zones.contains(&zone.name()))
+        let listed = self.0.only_zones.is_empty() || self.0.only_zones.contains(&zone.name());
+        let absent = self.0.absent_from.iter().any(|place| [zone.name(), zone.region().name()].contains(place));
+        self.cloud() == zone.cloud() && listed && !absent
     }
 }
 
@@ -88,7 +109,7 @@ impl TryFrom<String> for MachineType {
     type Error = UnknownMachineType;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        ROWS.iter().map(MachineType).find(|machine| machine.to_string() == text).ok_or(UnknownMachineType(text))
+        rows().map(MachineType).find(|machine| machine.to_string() == text).ok_or(UnknownMachineType(text))
     }
 }
 
@@ -123,22 +144,3 @@ impl fmt::Debug for MachineType {
         fmt::Display::fmt(self, f)
     }
 }
-
-const ROWS: &[Row] = &[
-    Row {
-        cloud: Cloud::Aws,
-        name: "c7i.4xlarge",
-        arch: Arch::X86_64,
-        size: Size::S16x32,
-        ssds: &[SsdKind::Gp3],
-        only_zones: &[],
-    },
-    Row {
-        cloud: Cloud::Aws,
-        name: "c7g.4xlarge",
-        arch: Arch::Arm64,
-        size: Size::S16x32,
-        ssds: &[SsdKind::Gp3],
-        only_zones: &[],
-    },
-];

@@ -26,6 +26,23 @@ impl Size {
     /// All sizes, smallest first.
     pub const ALL: [Self; 4] = [Self::S4x8, Self::S8x16, Self::S16x32, Self::S32x64];
 
+    /// Virtual CPUs.
+    #[must_use]
+    pub const fn vcpus(self) -> u16 {
+        match self {
+            Self::S4x8 => 4,
+            Self::S8x16 => 8,
+            Self::S16x32 => 16,
+            Self::S32x64 => 32,
+        }
+    }
+
+    /// Memory in GiB that a builder of this size has at least.
+    #[must_use]
+    pub const fn memory_gib(self) -> u16 {
+        2 * self.vcpus()
+    }
+
     /// The name on the command line and in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -103,6 +103,12 @@ impl Region {
         self.0.residency
     }
 
+    /// The country, as ISO 3166-1 alpha-2.
+    #[must_use]
+    pub fn country(self) -> &'static str {
+        self.0.country
+    }
+
     /// The place, for people.
     #[must_use]
     pub fn place(self) -> &'static str {
@@ -374,7 +380,11 @@ impl TryFrom<String> for Zone {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let (cloud, name) = split(&text)?;
-        let zone = catalogue::regions().filter(|region| region.cloud() == cloud).flat_map(Region::zones);
-        zone.into_iter().find(|zone| zone.name == name).ok_or(RegionError::Malformed(text.clone()))
+        // AWS: the region and a letter. Google Cloud: the region, a hyphen and a letter.
+        let region = match cloud {
+            Cloud::Aws => name.strip_suffix(|letter: char| letter.is_ascii_lowercase()),
+            Cloud::Gcp => name.rsplit_once('-').map(|(region, _)| region),
+        };
+        Region::find(cloud, region.unwrap_or(name))?.zone(name)
     }
 }
