@@ -3,6 +3,7 @@
 //! A provider turns one call of ours into the calls of one cloud, reads back what it made, and says honestly what it
 //! knows. It never retries, never sleeps, never chooses a region, and keeps nothing that a crash may lose.
 
+pub mod aws;
 mod error;
 mod id;
 mod observed;
