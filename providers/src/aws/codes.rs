@@ -18,12 +18,13 @@ pub(super) enum Source {
     /// `EnableKeyRotation`, `GetKeyRotationStatus`, `CreateAlias`, `DeleteAlias`, `TagResource`, `ListKeys`,
     /// `ListAliases`, `ListResourceTags`, `ScheduleKeyDeletion`.
     Kms,
-    /// AWS KMS and AWS STS API References, "Common errors"; AWS Signature Version 4 in the IAM User Guide, troubleshooting.
+    /// AWS KMS and AWS STS API References, "Common errors"; AWS Signature Version 4 in the IAM User Guide,
+    /// troubleshooting.
     Common,
     /// AWS SDKs and Tools Reference Guide, "Retry behavior", the codes that count as throttling.
     SdkRetry,
-    /// What EC2 hands on from KMS, in replies and as `StateReason`; not in the reference. AWS re:Post Knowledge Center, "Why can't
-    /// I start my EC2 instance with encrypted volumes" (`Client.InternalError`); public reports of
+    /// What EC2 hands on from KMS, in replies and as `StateReason`; not in the reference. AWS re:Post Knowledge Center,
+    /// "Why can't I start my EC2 instance with encrypted volumes" (`Client.InternalError`); public reports of
     /// `InvalidKMSKey.InvalidState` (aws-samples/eks-workshop-v2#1542, CiscoDevNet/cloud-cml#8).
     KeyHandedOn,
 }
@@ -31,7 +32,8 @@ pub(super) enum Source {
 /// A row.
 pub(super) type Row = (&'static str, ErrorClass, Source);
 
-/// The table. Codes that EC2 and KMS share mean the same in both.
+/// The table, checked against a public copy of the reference's page (solvuu/awsm, `lib/codegen/ec2_errors.ml`). Codes
+/// that EC2 and KMS share mean the same in both.
 #[rustfmt::skip]
 pub(super) const CODES: &[Row] = &[
     // Asked too often.
@@ -60,7 +62,6 @@ pub(super) const CODES: &[Row] = &[
     ("InsufficientReservedInstanceCapacity", NoCapacity, Source::Ec2Server),
     ("InsufficientVolumeCapacity", NoCapacity, Source::Ec2Server),
     ("InsufficientFreeAddressesInSubnet", NoCapacity, Source::Ec2Client),
-    ("UnfulfillableCapacity", NoCapacity, Source::Ec2Client),
     ("ReservationCapacityExceeded", NoCapacity, Source::Ec2Client),
     ("VolumeTypeNotAvailableInZone", NoCapacity, Source::Ec2Client),
     // "... if you attempt to launch an instance type in an Availability Zone that does not support it."
@@ -74,6 +75,7 @@ pub(super) const CODES: &[Row] = &[
     ("ResourceCountExceeded", Quota, Source::Ec2Client),
     ("AttachmentLimitExceeded", Quota, Source::Ec2Client),
     ("PrivateIpAddressLimitExceeded", Quota, Source::Ec2Client),
+    ("NetworkInterfaceLimitExceeded", Quota, Source::Ec2Client),
     ("LimitExceededException", Quota, Source::Kms),
     // Who we are, and what we may.
     ("AuthFailure", Denied, Source::Ec2Common),
@@ -95,20 +97,17 @@ pub(super) const CODES: &[Row] = &[
     ("UnrecognizedClientException", Denied, Source::Common),
     ("NotAuthorized", Denied, Source::Common),
     // The key.
+    ("CustomerKeyHasBeenRevoked", KeyUnusable, Source::Ec2Client),
     ("DisabledException", KeyUnusable, Source::Kms),
     ("KMSInvalidStateException", KeyUnusable, Source::Kms),
     ("InvalidKeyUsageException", KeyUnusable, Source::Kms),
     ("InvalidKMSKey.InvalidState", KeyUnusable, Source::KeyHandedOn),
-    ("InvalidKMSKey.NotFound", KeyUnusable, Source::KeyHandedOn),
-    ("InvalidKmsKeyId", KeyUnusable, Source::KeyHandedOn),
-    ("InvalidKmsKeyId.NotFound", KeyUnusable, Source::KeyHandedOn),
-    ("KMSKeyNotAccessibleFault", KeyUnusable, Source::KeyHandedOn),
     // The thing is in another state, or not visible yet: look first.
     ("IdempotentParameterMismatch", Conflict, Source::Ec2Common),
-    ("PriorRequestNotComplete", Conflict, Source::Ec2Client),
+    ("IdempotentInstanceTerminated", Conflict, Source::Ec2Client),
+    ("InvalidInstanceState", Conflict, Source::Ec2Client),
     ("IncorrectInstanceState", Conflict, Source::Ec2Client),
     ("IncorrectState", Conflict, Source::Ec2Client),
-    ("IncorrectStateException", Conflict, Source::Ec2Client),
     ("InvalidState", Conflict, Source::Ec2Client),
     ("IncorrectModificationState", Conflict, Source::Ec2Client),
     ("VolumeInUse", Conflict, Source::Ec2Client),
@@ -138,35 +137,48 @@ pub(super) const CODES: &[Row] = &[
     ("UnsupportedOperation", Invalid, Source::Ec2Common),
     ("UnsupportedProtocol", Invalid, Source::Ec2Common),
     ("ValidationError", Invalid, Source::Ec2Common),
+    ("BootForVolumeTypeUnsupported", Invalid, Source::Ec2Client),
     ("EncryptedVolumesNotSupported", Invalid, Source::Ec2Client),
+    ("FilterLimitExceeded", Invalid, Source::Ec2Client),
     ("InvalidAMIID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidAMIID.NotFound", Invalid, Source::Ec2Client),
     ("InvalidAMIID.Unavailable", Invalid, Source::Ec2Client),
     ("InvalidAvailabilityZone", Invalid, Source::Ec2Client),
     ("InvalidBlockDeviceMapping", Invalid, Source::Ec2Client),
+    ("InvalidClientToken", Invalid, Source::Ec2Client),
     ("InvalidFilter", Invalid, Source::Ec2Client),
     ("InvalidGroup.NotFound", Invalid, Source::Ec2Client),
     ("InvalidGroupId.Malformed", Invalid, Source::Ec2Client),
+    ("InvalidIamInstanceProfileArn.Malformed", Invalid, Source::Ec2Client),
+    ("InvalidID", Invalid, Source::Ec2Client),
     ("InvalidInput", Invalid, Source::Ec2Client),
+    ("InvalidInstanceAttributeValue", Invalid, Source::Ec2Client),
     ("InvalidInstanceID", Invalid, Source::Ec2Client),
     ("InvalidInstanceID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidInstanceType", Invalid, Source::Ec2Client),
+    ("InvalidInterface.IpAddressLimitExceeded", Invalid, Source::Ec2Client),
+    ("InvalidMaxResults", Invalid, Source::Ec2Client),
     ("InvalidNextToken", Invalid, Source::Ec2Client),
     ("InvalidRequest", Invalid, Source::Ec2Client),
+    ("InvalidSecurityGroupId.Malformed", Invalid, Source::Ec2Client),
     ("InvalidSecurityGroupID.NotFound", Invalid, Source::Ec2Client),
     ("InvalidSecurity.RequestHasExpired", Denied, Source::Ec2Client),
     ("InvalidSnapshot.NotFound", Invalid, Source::Ec2Client),
+    ("InvalidSnapshotID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidSubnet", Invalid, Source::Ec2Client),
     ("InvalidSubnetID.NotFound", Invalid, Source::Ec2Client),
+    ("InvalidSubnetID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidTagKey.Malformed", Invalid, Source::Ec2Client),
     ("InvalidVolume.ZoneMismatch", Invalid, Source::Ec2Client),
     ("InvalidVolumeID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidVolumeID.ZoneMismatch", Invalid, Source::Ec2Client),
     ("InvalidZone.NotFound", Invalid, Source::Ec2Client),
     ("MissingInput", Invalid, Source::Ec2Client),
+    ("NonEBSInstance", Invalid, Source::Ec2Client),
     ("SecurityGroupsPerInstanceLimitExceeded", Invalid, Source::Ec2Client),
     ("TagLimitExceeded", Invalid, Source::Ec2Client),
     ("UnknownVolumeType", Invalid, Source::Ec2Client),
+    ("VolumeIOPSLimit", Invalid, Source::Ec2Client),
     ("VPCIdNotSpecified", Invalid, Source::Ec2Client),
     ("VPCResourceNotSpecified", Invalid, Source::Ec2Client),
     ("ZonesMismatched", Invalid, Source::Ec2Client),
@@ -180,8 +192,8 @@ pub(super) const CODES: &[Row] = &[
     ("SerializationException", Invalid, Source::Common),
 ];
 
-/// The class of an answer. Where no row knows the code, 5xx and 429 are classed by status (Amazon EC2 API Reference: server errors are
-/// "accompanied by a 500-series HTTP response code"), and the rest is not recognized.
+/// The class of an answer. Where no row knows the code, 5xx and 429 are classed by status (Amazon EC2 API Reference:
+/// server errors are "accompanied by a 500-series HTTP response code"), and the rest is not recognized.
 pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
     if let Some((_, class, _)) = CODES.iter().find(|(known, _, _)| *known == code) {
         return *class;
@@ -228,7 +240,8 @@ pub(super) fn reason(code: Option<&str>, message: Option<&str>, machine: &str) -
     let said = message.unwrap_or(code);
     let remedy = match class {
         KeyUnusable => {
-            ": EC2 could not use the organization's key; see that it is enabled and that the worker's role may kms:CreateGrant on it"
+            ": EC2 could not use the organization's key; see that it is enabled, and that the worker's role may \
+             kms:CreateGrant on it"
         }
         ErrorClass::Throttled
         | Unavailable
@@ -245,4 +258,71 @@ pub(super) fn reason(code: Option<&str>, message: Option<&str>, machine: &str) -
         code: code.to_owned(),
         message: format!("machine {machine} did not come up: {said}{remedy}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_row() {
+        let codes: BTreeSet<&str> = CODES.iter().map(|(code, _, _)| *code).collect();
+        assert_eq!(codes.len(), CODES.len());
+    }
+
+    /// What the classes must never get wrong, whoever edits the table.
+    #[test]
+    fn the_table_keeps_its_promises() {
+        for (code, class, source) in CODES {
+            // The row counts, whatever the status.
+            for status in [200, 400, 403, 500, 503] {
+                assert_eq!(classify(code, status), *class, "{code}");
+            }
+            if *source == Source::Ec2Server {
+                assert!(matches!(class, Throttled | Unavailable | NoCapacity), "{code} is the server's doing");
+            }
+            if code.starts_with("Insufficient") {
+                assert_eq!(*class, NoCapacity, "{code}");
+            }
+            if code.ends_with("LimitExceeded") && *code != "RequestLimitExceeded" {
+                assert!(matches!(class, Quota | Invalid), "{code} is a limit");
+            }
+            if code.contains("Thrott") {
+                assert_eq!(*class, Throttled, "{code}");
+            }
+            assert!(!matches!(class, Unrecognized | ErrorClass::Ambiguous), "{code} is known and is an answer");
+        }
+    }
+
+    #[test]
+    fn what_no_row_knows_goes_by_status() {
+        for (code, status, class) in [
+            ("Brand.New", 400, Unrecognized),
+            ("Brand.New", 403, Unrecognized),
+            ("Brand.New", 500, Unavailable),
+            ("Brand.New", 503, Unavailable),
+            ("Brand.New", 429, Throttled),
+            ("Brand.New", 0, Unrecognized),
+            ("KMS.Anything", 400, KeyUnusable),
+            ("InvalidKMSKey.Anything", 400, KeyUnusable),
+            // Case counts: these are codes, not words.
+            ("throttling", 400, Unrecognized),
+        ] {
+            assert_eq!(classify(code, status), class, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn reasons_speak_only_of_what_went_wrong() {
+        for (code, class) in REASONS {
+            assert_eq!(reason(Some(code), None, "i-1").map(|why| why.class), *class, "{code}");
+        }
+        assert_eq!(reason(None, Some("text"), "i-1"), None);
+        assert_eq!(reason(Some(""), None, "i-1"), None);
+        let why = reason(Some("Client.InvalidKMSKey.InvalidState"), None, "i-1").expect("a reason");
+        assert_eq!(why.class, KeyUnusable);
+        assert!(why.message.contains("i-1"));
+    }
 }

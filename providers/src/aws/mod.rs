@@ -1,15 +1,15 @@
 //! Amazon EC2, EBS and KMS behind the [`Provider`] trait.
 //!
-//! A key is two requests and an alias, a cold builder is one `RunInstances`, and waiting is one `DescribeInstances` for all
-//! that wait. Nothing here retries, sleeps or draws a random token. What is kept in memory (clients, the
-//! account's id, what was read of volumes that can't change) can be lost at any time.
+//! A key is two requests and an alias, a cold builder is one `RunInstances`, and waiting is one `DescribeInstances` for
+//! all that wait. Nothing here retries, sleeps or draws a random token. What is kept in memory (clients, the account's
+//! id, what was read of volumes that can't change) can be lost at any time.
 //!
 //! The worker's role needs, besides the EC2 actions that are called here: `kms:CreateKey`, `kms:DescribeKey`,
-//! `kms:EnableKeyRotation`, `kms:GetKeyRotationStatus`, `kms:CreateAlias`, `kms:DeleteAlias`, `kms:ListKeys`, `kms:ListAliases`,
-//! `kms:ListResourceTags`, `kms:TagResource`, `kms:ScheduleKeyDeletion`; and through EC2 (`kms:ViaService`)
-//! `kms:CreateGrant`, `kms:Decrypt`, `kms:GenerateDataKeyWithoutPlaintext` and `kms:ReEncrypt*`
-//! (Amazon EBS User Guide, "Requirements for Amazon EBS encryption", permissions for IAM users);
-//! `ssm:GetParameters` where an image is `resolve:ssm:`, and `iam:PassRole` where there is an instance profile.
+//! `kms:EnableKeyRotation`, `kms:GetKeyRotationStatus`, `kms:CreateAlias`, `kms:DeleteAlias`, `kms:ListKeys`,
+//! `kms:ListAliases`, `kms:ListResourceTags`, `kms:TagResource`, `kms:ScheduleKeyDeletion`; and through EC2
+//! (`kms:ViaService`) `kms:CreateGrant`, `kms:Decrypt`, `kms:GenerateDataKeyWithoutPlaintext` and `kms:ReEncrypt*`
+//! (Amazon EBS User Guide, "Requirements for Amazon EBS encryption", permissions for IAM users); `ssm:GetParameters`
+//! where an image is `resolve:ssm:`, and `iam:PassRole` where there is an instance profile.
 
 mod attachment;
 mod check;
@@ -85,12 +85,6 @@ impl AwsProvider {
         Ok(Self { base: OnceCell::new_with(Some(sdk)), ..Self::new(deployment, config)? })
     }
 
-    /// The zones of that region that have a subnet: those that a plan may choose from.
-    #[must_use]
-    pub fn usable_zones(&self, region: Region) -> Vec<Zone> {
-        self.config.usable_zones(region)
-    }
-
     /// The configuration.
     #[must_use]
     pub const fn config(&self) -> &AwsConfig {
@@ -119,6 +113,11 @@ impl Provider for AwsProvider {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { attaches_at_birth: false, visibility_secs: self.config.visibility_secs }
+    }
+
+    fn zones(&self) -> Vec<Zone> {
+        let regions = self.config.regions.keys().filter_map(|name| Region::find(Cloud::Aws, name).ok());
+        regions.flat_map(|region| self.config.usable_zones(region)).collect()
     }
 
     fn check(&self, spec: &Spec) -> Result<(), CallError> {

@@ -120,15 +120,15 @@ impl AwsProvider {
         };
         let disks: HashMap<String, verify::Disk> =
             machine::volumes_to_read(instance).into_iter().filter_map(read).collect();
-        let root = self.config.region(spec.placement.region()).map_or("", |section| section.root_device.as_str());
+        let root = self.root_device(spec.placement.region());
         machine::judge(&self.deployment, root, spec, instance, &disks)
     }
 
     fn judge_volume(&self, target: &Target, spec: &VolumeSpec, volumes: &[Volume]) -> Observed {
-        let id = spec.id.to_string();
+        let (id, root) = (spec.id.to_string(), self.root_device(spec.placement.region()));
         let ours = volumes.iter().filter(|volume| match &target.remote {
             Some(RemoteId(remote)) => volume.volume_id() == Some(remote),
-            None => tags::get(volume.tags(), tags::CACHE) == Some(id.as_str()) && !volume::is_root(volume),
+            None => tags::get(volume.tags(), tags::CACHE) == Some(id.as_str()) && !volume::is_root(volume, root),
         });
         let mut ours: Vec<&Volume> = ours.collect();
         ours.sort_by_key(|volume| volume.volume_id().map(ToOwned::to_owned));
@@ -146,7 +146,13 @@ impl AwsProvider {
         self.volumes_by(region, &format!("tag:{}", tags::CACHE), ids).await
     }
 
-    async fn instances_by(&self, region: Region, name: &str, values: Vec<String>) -> Result<Vec<Instance>, CallError> {
+    /// The instances that a filter finds, all pages of them.
+    pub(super) async fn instances_by(
+        &self,
+        region: Region,
+        name: &str,
+        values: Vec<String>,
+    ) -> Result<Vec<Instance>, CallError> {
         let what = format!("machines in {}", region.name());
         let ec2 = self.clients(region).await.ec2;
         let mut found = Vec::new();
