@@ -31,17 +31,6 @@ impl FakeProvider {
         Self { cloud, kind }
     }
 
-    /// The zones that may be used, the preferred ones first.
-    #[must_use]
-    pub fn usable_zones(&self) -> Vec<Zone> {
-        let configured = self.cloud.config().zones;
-        if configured.is_empty() {
-            let regions = regions::regions().filter(|region| region.cloud() == self.kind);
-            return regions.flat_map(Region::zones).collect();
-        }
-        configured.into_iter().filter(|zone| zone.cloud() == self.kind).collect()
-    }
-
     fn asker(&self, verb: Verb, region: Region) -> Result<Asker, CallError> {
         if region.cloud() != self.kind {
             return Err(invalid("WrongCloud", format!("{region} is not a region of {}", self.kind)));
@@ -101,6 +90,15 @@ impl Provider for FakeProvider {
             attaches_at_birth: config.attaches_at_birth.unwrap_or(self.kind == Cloud::Gcp),
             visibility_secs: config.visibility_secs(),
         }
+    }
+
+    fn zones(&self) -> Vec<Zone> {
+        let configured = self.cloud.config().zones;
+        if configured.is_empty() {
+            let regions = regions::regions().filter(|region| region.cloud() == self.kind);
+            return regions.flat_map(Region::zones).collect();
+        }
+        configured.into_iter().filter(|zone| zone.cloud() == self.kind).collect()
     }
 
     fn check(&self, spec: &Spec) -> Result<(), CallError> {
