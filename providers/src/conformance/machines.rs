@@ -30,8 +30,10 @@ pub(super) async fn are_refused_for_a_used_token_with_another_request(stage: &St
     let first = stage.begun(&Spec::Machine(machine.clone())).await?;
     let other_root = MachineSpec { root_gib: machine.root_gib + 1, ..machine.clone() };
     let mut others = vec![other_root];
-    let types = stage.cloud.machines(Arch::X86_64);
-    others.extend(types.get(1).map(|other| MachineSpec { machine: *other, ..machine.clone() }));
+    let CacheSource::Born(cache) = &machine.cache else { return fail("no newborn cache") };
+    let mut types = stage.machine_types(Arch::X86_64, home).into_iter();
+    let other_type = types.find(|other| *other != machine.machine && other.ssds().contains(&cache.shape.ssd));
+    others.extend(other_type.map(|other| MachineSpec { machine: other, ..machine.clone() }));
     for other in others {
         match stage.ensure(&Spec::Machine(other), None).await {
             Err(error) => same("the refusal", &error.class(), &ErrorClass::Conflict)?,

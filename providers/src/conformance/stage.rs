@@ -85,8 +85,9 @@ impl<'a> Stage<'a> {
         found.ok_or_else(|| Flaw::Skip(format!("no second zone in {}", of.region())))
     }
 
-    pub(super) fn machine_type(&self, arch: Arch) -> Result<MachineType, Flaw> {
-        self.cloud.machines(arch).into_iter().next().ok_or_else(|| Flaw::Skip(format!("no {arch} machine type")))
+    /// The machine types of that architecture that the zone can have.
+    pub(super) fn machine_types(&self, arch: Arch, at: Placement) -> Vec<MachineType> {
+        self.cloud.machines(arch).into_iter().filter(|machine| machine.offered_in(at.zone())).collect()
     }
 
     /// An id that no other case and no other run has.
@@ -107,7 +108,9 @@ impl<'a> Stage<'a> {
 
     /// A cold machine of organization `acme`, with a cache that is born with it.
     pub(super) fn cold(&self, role: &str, at: Placement, arch: Arch, key: &RemoteId) -> Result<MachineSpec, Flaw> {
-        let machine = self.machine_type(arch)?;
+        let Some(machine) = self.machine_types(arch, at).first().copied() else {
+            return Err(Flaw::Skip(format!("no {arch} machine type in {}", at.zone())));
+        };
         let owner = Owner { org: self.org("acme"), project: Some(role.replace(' ', "-")) };
         let Some(ssd) = machine.ssds().first().copied() else { return fail(format!("{machine} takes no SSD")) };
         let shape = VolumeShape { ssd, size_gib: 20, iops: None, throughput_mibps: None };
