@@ -9,16 +9,16 @@ use crate::conformance::{Abilities, Cloudlike, Creation, Harm, VolumeFacts, suit
 use crate::fake::{FakeCloud, FakeConfig, FakeProvider, Fault, KeyState, Operation, When};
 use crate::{KeySpec, Provider, RemoteId};
 
-struct Bench {
+pub(super) struct Bench {
     cloud: FakeCloud,
-    provider: FakeProvider,
+    provider: Box<dyn Provider>,
     zones: &'static [&'static str],
 }
 
 #[async_trait]
 impl Cloudlike for Bench {
     fn provider(&self) -> &dyn Provider {
-        &self.provider
+        self.provider.as_ref()
     }
 
     fn abilities(&self) -> Abilities {
@@ -90,13 +90,24 @@ impl Cloudlike for Bench {
     }
 }
 
+impl Bench {
+    /// A cloud in the way of that one; `over` may put something between it and the suite.
+    pub(super) fn new(
+        kind: Cloud,
+        config: FakeConfig,
+        over: impl FnOnce(FakeCloud, FakeProvider) -> Box<dyn Provider>,
+    ) -> Self {
+        let zones: &[&str] = match kind {
+            Cloud::Aws => &["aws/us-east-1a", "aws/us-east-1b", "aws/eu-central-1a"],
+            Cloud::Gcp => &["gcp/us-central1-a", "gcp/us-central1-b", "gcp/europe-west4-a"],
+        };
+        let cloud = cloud(config);
+        Self { provider: over(cloud.clone(), cloud.provider(kind)), cloud, zones }
+    }
+}
+
 async fn run(kind: Cloud, config: FakeConfig) {
-    let zones: &[&str] = match kind {
-        Cloud::Aws => &["aws/us-east-1a", "aws/us-east-1b", "aws/eu-central-1a"],
-        Cloud::Gcp => &["gcp/us-central1-a", "gcp/us-central1-b", "gcp/europe-west4-a"],
-    };
-    let cloud = cloud(config);
-    let bench = Bench { provider: cloud.provider(kind), cloud: cloud.clone(), zones };
+    let bench = Bench::new(kind, config, |_, provider| Box::new(provider));
     let results = suite(&bench).await;
     for result in &results {
         println!("{result}");
@@ -105,7 +116,7 @@ async fn run(kind: Cloud, config: FakeConfig) {
     assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), results.len(), failed.join("\n"));
     let passed = results.iter().filter(|it| it.verdict == crate::conformance::Verdict::Passed).count();
     assert_eq!(passed, results.len(), "the fake can do everything, so nothing is skipped");
-    let left = cloud.snapshot();
+    let left = bench.cloud.snapshot();
     assert!(left.machines.is_empty() && left.volumes.iter().all(|volume| volume.leaving), "{left:?}");
 }
 

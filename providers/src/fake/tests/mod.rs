@@ -2,5 +2,6 @@
 
 mod conformance;
 mod faults;
+mod liars;
 mod model;
 mod stage;
