@@ -10,7 +10,7 @@ mod observed;
 mod spec;
 
 use async_trait::async_trait;
-use regions::{Cloud, Region};
+use regions::{Cloud, Region, Zone};
 
 pub use error::{CallError, ErrorClass, Remedy, Trouble};
 pub use id::{RemoteId, ResourceId, Token};
@@ -40,6 +40,9 @@ pub trait Provider: Send + Sync {
 
     /// What this cloud can do that another can't.
     fn capabilities(&self) -> Capabilities;
+
+    /// The zones in which the configuration lets it place machines, the preferred region's first.
+    fn zones(&self) -> Vec<Zone>;
 
     /// Whether the configuration has all that creating this takes: a subnet for the zone, an image for the
     /// architecture, and the like. No cloud call is made.

@@ -31,7 +31,7 @@ pub(super) enum Source {
 /// A row.
 pub(super) type Row = (&'static str, ErrorClass, Source);
 
-/// The table. Codes that EC2 and KMS share mean the same in both.
+/// The table, checked against a public copy of the reference's page (solvuu/awsm, `lib/codegen/ec2_errors.ml`). Codes that EC2 and KMS share mean the same in both.
 #[rustfmt::skip]
 pub(super) const CODES: &[Row] = &[
     // Asked too often.
@@ -60,7 +60,6 @@ pub(super) const CODES: &[Row] = &[
     ("InsufficientReservedInstanceCapacity", NoCapacity, Source::Ec2Server),
     ("InsufficientVolumeCapacity", NoCapacity, Source::Ec2Server),
     ("InsufficientFreeAddressesInSubnet", NoCapacity, Source::Ec2Client),
-    ("UnfulfillableCapacity", NoCapacity, Source::Ec2Client),
     ("ReservationCapacityExceeded", NoCapacity, Source::Ec2Client),
     ("VolumeTypeNotAvailableInZone", NoCapacity, Source::Ec2Client),
     // "... if you attempt to launch an instance type in an Availability Zone that does not support it."
@@ -74,6 +73,7 @@ pub(super) const CODES: &[Row] = &[
     ("ResourceCountExceeded", Quota, Source::Ec2Client),
     ("AttachmentLimitExceeded", Quota, Source::Ec2Client),
     ("PrivateIpAddressLimitExceeded", Quota, Source::Ec2Client),
+    ("NetworkInterfaceLimitExceeded", Quota, Source::Ec2Client),
     ("LimitExceededException", Quota, Source::Kms),
     // Who we are, and what we may.
     ("AuthFailure", Denied, Source::Ec2Common),
@@ -95,20 +95,17 @@ pub(super) const CODES: &[Row] = &[
     ("UnrecognizedClientException", Denied, Source::Common),
     ("NotAuthorized", Denied, Source::Common),
     // The key.
+    ("CustomerKeyHasBeenRevoked", KeyUnusable, Source::Ec2Client),
     ("DisabledException", KeyUnusable, Source::Kms),
     ("KMSInvalidStateException", KeyUnusable, Source::Kms),
     ("InvalidKeyUsageException", KeyUnusable, Source::Kms),
     ("InvalidKMSKey.InvalidState", KeyUnusable, Source::KeyHandedOn),
-    ("InvalidKMSKey.NotFound", KeyUnusable, Source::KeyHandedOn),
-    ("InvalidKmsKeyId", KeyUnusable, Source::KeyHandedOn),
-    ("InvalidKmsKeyId.NotFound", KeyUnusable, Source::KeyHandedOn),
-    ("KMSKeyNotAccessibleFault", KeyUnusable, Source::KeyHandedOn),
     // The thing is in another state, or not visible yet: look first.
     ("IdempotentParameterMismatch", Conflict, Source::Ec2Common),
-    ("PriorRequestNotComplete", Conflict, Source::Ec2Client),
+    ("IdempotentInstanceTerminated", Conflict, Source::Ec2Client),
+    ("InvalidInstanceState", Conflict, Source::Ec2Client),
     ("IncorrectInstanceState", Conflict, Source::Ec2Client),
     ("IncorrectState", Conflict, Source::Ec2Client),
-    ("IncorrectStateException", Conflict, Source::Ec2Client),
     ("InvalidState", Conflict, Source::Ec2Client),
     ("IncorrectModificationState", Conflict, Source::Ec2Client),
     ("VolumeInUse", Conflict, Source::Ec2Client),
@@ -138,35 +135,48 @@ pub(super) const CODES: &[Row] = &[
     ("UnsupportedOperation", Invalid, Source::Ec2Common),
     ("UnsupportedProtocol", Invalid, Source::Ec2Common),
     ("ValidationError", Invalid, Source::Ec2Common),
+    ("BootForVolumeTypeUnsupported", Invalid, Source::Ec2Client),
     ("EncryptedVolumesNotSupported", Invalid, Source::Ec2Client),
+    ("FilterLimitExceeded", Invalid, Source::Ec2Client),
     ("InvalidAMIID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidAMIID.NotFound", Invalid, Source::Ec2Client),
     ("InvalidAMIID.Unavailable", Invalid, Source::Ec2Client),
     ("InvalidAvailabilityZone", Invalid, Source::Ec2Client),
     ("InvalidBlockDeviceMapping", Invalid, Source::Ec2Client),
+    ("InvalidClientToken", Invalid, Source::Ec2Client),
     ("InvalidFilter", Invalid, Source::Ec2Client),
     ("InvalidGroup.NotFound", Invalid, Source::Ec2Client),
     ("InvalidGroupId.Malformed", Invalid, Source::Ec2Client),
+    ("InvalidIamInstanceProfileArn.Malformed", Invalid, Source::Ec2Client),
+    ("InvalidID", Invalid, Source::Ec2Client),
     ("InvalidInput", Invalid, Source::Ec2Client),
+    ("InvalidInstanceAttributeValue", Invalid, Source::Ec2Client),
     ("InvalidInstanceID", Invalid, Source::Ec2Client),
     ("InvalidInstanceID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidInstanceType", Invalid, Source::Ec2Client),
+    ("InvalidInterface.IpAddressLimitExceeded", Invalid, Source::Ec2Client),
+    ("InvalidMaxResults", Invalid, Source::Ec2Client),
     ("InvalidNextToken", Invalid, Source::Ec2Client),
     ("InvalidRequest", Invalid, Source::Ec2Client),
+    ("InvalidSecurityGroupId.Malformed", Invalid, Source::Ec2Client),
     ("InvalidSecurityGroupID.NotFound", Invalid, Source::Ec2Client),
     ("InvalidSecurity.RequestHasExpired", Denied, Source::Ec2Client),
     ("InvalidSnapshot.NotFound", Invalid, Source::Ec2Client),
+    ("InvalidSnapshotID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidSubnet", Invalid, Source::Ec2Client),
     ("InvalidSubnetID.NotFound", Invalid, Source::Ec2Client),
+    ("InvalidSubnetID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidTagKey.Malformed", Invalid, Source::Ec2Client),
     ("InvalidVolume.ZoneMismatch", Invalid, Source::Ec2Client),
     ("InvalidVolumeID.Malformed", Invalid, Source::Ec2Client),
     ("InvalidVolumeID.ZoneMismatch", Invalid, Source::Ec2Client),
     ("InvalidZone.NotFound", Invalid, Source::Ec2Client),
     ("MissingInput", Invalid, Source::Ec2Client),
+    ("NonEBSInstance", Invalid, Source::Ec2Client),
     ("SecurityGroupsPerInstanceLimitExceeded", Invalid, Source::Ec2Client),
     ("TagLimitExceeded", Invalid, Source::Ec2Client),
     ("UnknownVolumeType", Invalid, Source::Ec2Client),
+    ("VolumeIOPSLimit", Invalid, Source::Ec2Client),
     ("VPCIdNotSpecified", Invalid, Source::Ec2Client),
     ("VPCResourceNotSpecified", Invalid, Source::Ec2Client),
     ("ZonesMismatched", Invalid, Source::Ec2Client),
@@ -245,4 +255,71 @@ pub(super) fn reason(code: Option<&str>, message: Option<&str>, machine: &str) -
         code: code.to_owned(),
         message: format!("machine {machine} did not come up: {said}{remedy}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_row() {
+        let codes: BTreeSet<&str> = CODES.iter().map(|(code, _, _)| *code).collect();
+        assert_eq!(codes.len(), CODES.len());
+    }
+
+    /// What the classes must never get wrong, whoever edits the table.
+    #[test]
+    fn the_table_keeps_its_promises() {
+        for (code, class, source) in CODES {
+            // The row counts, whatever the status.
+            for status in [200, 400, 403, 500, 503] {
+                assert_eq!(classify(code, status), *class, "{code}");
+            }
+            if *source == Source::Ec2Server {
+                assert!(matches!(class, Throttled | Unavailable | NoCapacity), "{code} is the server's doing");
+            }
+            if code.starts_with("Insufficient") {
+                assert_eq!(*class, NoCapacity, "{code}");
+            }
+            if code.ends_with("LimitExceeded") && *code != "RequestLimitExceeded" {
+                assert!(matches!(class, Quota | Invalid), "{code} is a limit");
+            }
+            if code.contains("Thrott") {
+                assert_eq!(*class, Throttled, "{code}");
+            }
+            assert!(!matches!(class, Unrecognized | ErrorClass::Ambiguous), "{code} is known and is an answer");
+        }
+    }
+
+    #[test]
+    fn what_no_row_knows_goes_by_status() {
+        for (code, status, class) in [
+            ("Brand.New", 400, Unrecognized),
+            ("Brand.New", 403, Unrecognized),
+            ("Brand.New", 500, Unavailable),
+            ("Brand.New", 503, Unavailable),
+            ("Brand.New", 429, Throttled),
+            ("Brand.New", 0, Unrecognized),
+            ("KMS.Anything", 400, KeyUnusable),
+            ("InvalidKMSKey.Anything", 400, KeyUnusable),
+            // Case counts: these are codes, not words.
+            ("throttling", 400, Unrecognized),
+        ] {
+            assert_eq!(classify(code, status), class, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn reasons_speak_only_of_what_went_wrong() {
+        for (code, class) in REASONS {
+            assert_eq!(reason(Some(code), None, "i-1").map(|why| why.class), *class, "{code}");
+        }
+        assert_eq!(reason(None, Some("text"), "i-1"), None);
+        assert_eq!(reason(Some(""), None, "i-1"), None);
+        let why = reason(Some("Client.InvalidKMSKey.InvalidState"), None, "i-1").expect("a reason");
+        assert_eq!(why.class, KeyUnusable);
+        assert!(why.message.contains("i-1"));
+    }
 }

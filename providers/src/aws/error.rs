@@ -18,6 +18,11 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
+        // The SDK calls a success that it can't read a refusal without a code. Whatever was asked may well have been done.
+        SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
+            let message = format!("{what}: the answer can't be read: {}", chain(error));
+            CallError::new(call, ErrorClass::Ambiguous, "Unreadable", message)
+        }
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();

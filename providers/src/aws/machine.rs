@@ -9,7 +9,7 @@ use aws_sdk_ec2::types::{
 };
 
 use super::verify::{Disk, instance_trouble, wrong};
-use super::{AwsProvider, CACHE_DEVICE, codes, error::refused, name, tags};
+use super::{AwsProvider, CACHE_DEVICE, codes, error::code, error::refused, name, tags};
 use crate::{
     CacheSource, CallError, ErrorClass, Found, MachineSpec, Observed, Power, RemoteId, Target, Token, Trouble,
 };
@@ -72,21 +72,38 @@ impl AwsProvider {
                 ResourceType::Volume,
                 &tags::of_volumes(&self.deployment, spec, cache.map(|volume| volume.id)),
             ));
-        let answer = request.send().await.map_err(|error| refused(call, &what, &error))?;
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            // This token's machine was made, and is no more: it died before anyone could look, or was ended.
+            Err(error) if code(&error) == Some("IdempotentInstanceTerminated") => {
+                let shadows = self.instances_by(region, "client-token", vec![token.as_str().to_owned()]).await?;
+                let died = shadows.iter().find_map(died).unwrap_or_else(|| spent(&what));
+                return Ok(Observed::Absent { died: Some(died) });
+            }
+            Err(error) => return Err(refused(call, &what, &error)),
+        };
         let Some(instance) = answer.instances().first() else {
             return Err(CallError::new(call, ErrorClass::Ambiguous, "Empty", format!("{what}: the answer names none")));
         };
-        Ok(first_look(instance))
+        Ok(first_look(instance, &what))
     }
 }
 
 /// What the reply to `RunInstances` says. Only a later look can verify, so it is never ready.
-fn first_look(instance: &Instance) -> Observed {
+fn first_look(instance: &Instance, what: &str) -> Observed {
     match state(instance) {
-        Some(InstanceStateName::Terminated) => Observed::Absent { died: died(instance) },
+        Some(InstanceStateName::Terminated) => {
+            Observed::Absent { died: Some(died(instance).unwrap_or_else(|| spent(what))) }
+        }
         Some(InstanceStateName::ShuttingDown) => Observed::Leaving(found(instance, None)),
         _ => Observed::Pending(found(instance, None)),
     }
+}
+
+/// The end of a machine that left no reason. The token that made it can make no other.
+fn spent(what: &str) -> Trouble {
+    let message = format!("{what}: the machine that this token made is gone; another needs another token");
+    Trouble { class: ErrorClass::Unavailable, code: "IdempotentInstanceTerminated".to_owned(), message }
 }
 
 fn ebs(spec: &MachineSpec) -> aws_sdk_ec2::types::builders::EbsBlockDeviceBuilder {

@@ -85,12 +85,6 @@ impl AwsProvider {
         Ok(Self { base: OnceCell::new_with(Some(sdk)), ..Self::new(deployment, config)? })
     }
 
-    /// The zones of that region that have a subnet: those that a plan may choose from.
-    #[must_use]
-    pub fn usable_zones(&self, region: Region) -> Vec<Zone> {
-        self.config.usable_zones(region)
-    }
-
     /// The configuration.
     #[must_use]
     pub const fn config(&self) -> &AwsConfig {
@@ -119,6 +113,11 @@ impl Provider for AwsProvider {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { attaches_at_birth: false, visibility_secs: self.config.visibility_secs }
+    }
+
+    fn zones(&self) -> Vec<Zone> {
+        let regions = self.config.regions.keys().filter_map(|name| Region::find(Cloud::Aws, name).ok());
+        regions.flat_map(|region| self.config.usable_zones(region)).collect()
     }
 
     fn check(&self, spec: &Spec) -> Result<(), CallError> {

@@ -146,7 +146,13 @@ impl AwsProvider {
         self.volumes_by(region, &format!("tag:{}", tags::CACHE), ids).await
     }
 
-    async fn instances_by(&self, region: Region, name: &str, values: Vec<String>) -> Result<Vec<Instance>, CallError> {
+    /// The instances that a filter finds, all pages of them.
+    pub(super) async fn instances_by(
+        &self,
+        region: Region,
+        name: &str,
+        values: Vec<String>,
+    ) -> Result<Vec<Instance>, CallError> {
         let what = format!("machines in {}", region.name());
         let ec2 = self.clients(region).await.ec2;
         let mut found = Vec::new();

@@ -13,6 +13,8 @@ pub mod progress;
 pub mod request;
 pub mod row;
 pub mod scene;
+#[cfg(test)]
+mod tests;
 
 pub use fact::{After, Entry, Fact, Verb};
 pub use id::{JobId, Name, NameError, OrgId, ProjectId};

@@ -1,0 +1,34 @@
+# demo, test, check and bench do all of their own set-up and leave nothing running.
+
+.PHONY: demo test check bench
+.NOTPARALLEL:
+SHELL := /bin/bash
+
+demo: # A sample fleet on SQLite and the fake cloud: no account, no server.
+	@echo "Building provisioner first: some minutes the first time, seconds after that."
+	@scripts/prerequisites
+	@cargo run --quiet -p provisioner -- demo
+
+test: # Everything: format, lints, documentation, the emulator's own tests, all Rust tests on SQLite and PostgreSQL.
+	@scripts/prerequisites
+	@echo "==> the emulator's Python environment"
+	@scripts/venv
+	@$(MAKE) --no-print-directory check
+	@echo "==> the emulator's own tests"
+	@.venv/bin/python -m pytest -q tests/clouds
+	@echo "==> Rust tests, with a PostgreSQL server of their own"
+	@scripts/with-postgres --no-fsync cargo test --workspace
+	@echo "==> all passed"
+
+check: # What needs no server: format, lints, documentation.
+	@scripts/prerequisites
+	@echo "==> format"
+	@cargo fmt --all --check
+	@echo "==> lints"
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@echo "==> documentation"
+	@RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+
+bench: # The figures of the README, with a durable PostgreSQL.
+	@scripts/prerequisites
+	@scripts/with-postgres cargo run --release -p tests --bin bench

@@ -1,0 +1,60 @@
+//! Drives jobs: asks [`core::next`](crate::core::next()) for the move, makes it, records what came of it.
+//!
+//! It decides nothing about clouds and nothing about plans. A call is made only after its beginning has been recorded,
+//! and only while the lease is held.
+
+mod drive;
+mod lookout;
+mod refusals;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use providers::Provider;
+use regions::Cloud;
+
+use crate::{
+    core::Policy,
+    store::Store,
+    worker::{Claimed, Clock, Handled, Handler, Lease},
+};
+
+use drive::Drive;
+use lookout::Lookout;
+use refusals::Refusals;
+
+/// The clouds that a worker can reach.
+pub type Providers = BTreeMap<Cloud, Arc<dyn Provider>>;
+
+/// Carries jobs out against the clouds. One for a worker process: it holds what its jobs share.
+pub struct Executor {
+    store: Store,
+    providers: Providers,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    lookout: Lookout,
+    refusals: Refusals,
+}
+
+impl Executor {
+    /// An executor over these clouds.
+    #[must_use]
+    pub fn new(store: Store, providers: Providers, policy: Policy, clock: Arc<dyn Clock>) -> Self {
+        let lookout = Lookout::new(policy.look_ms, Arc::clone(&clock));
+        Self { store, providers, policy, clock, lookout, refusals: Refusals::default() }
+    }
+}
+
+#[async_trait]
+impl Handler for Executor {
+    async fn run(&self, claimed: Claimed, lease: Lease) -> Handled {
+        let job = claimed.claim.job;
+        match Drive::new(self, claimed, lease).run().await {
+            Ok(handled) => handled,
+            Err(stop) => {
+                tracing::warn!(%job, reason = %stop, "the job is let go without another write");
+                Handled::Lost
+            }
+        }
+    }
+}
