@@ -5,7 +5,7 @@ use std::{fmt, io::Write as _};
 use serde::Serialize;
 
 use super::args::Output;
-use crate::config::ConfigError;
+use crate::{config::ConfigError, store::StoreError};
 
 /// A command that did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,5 +86,11 @@ impl From<std::io::Error> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::failed(format!("the output can't be written as JSON: {error}"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::failed(error.to_string())
     }
 }

@@ -7,7 +7,10 @@ use regions::{Arch, Cloud, Residency, Size};
 use serde::Serialize;
 
 use super::time::rfc3339;
-use crate::core::{Blueprint, JobId, JobState, Org, Outcome, Project, Request, ResourceRow};
+use crate::{
+    core::{Blueprint, JobId, JobState, Org, Outcome, Project, Request, ResourceRow},
+    store::Job,
+};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +35,36 @@ pub(crate) struct JobView {
     /// The times once more, to reckon with.
     #[serde(skip)]
     pub(crate) ms: JobTimes,
+}
+
+impl From<Job> for JobView {
+    fn from(job: Job) -> Self {
+        Self {
+            id: job.id,
+            kind: job.request.verb(),
+            org: job.org_name.to_string(),
+            project: job.project_name.map(|name| name.to_string()),
+            arch: job.arch,
+            state: job.state,
+            priority: job.priority,
+            attempt: job.attempt,
+            created_at: rfc3339(job.created_ms),
+            run_at: rfc3339(job.run_at_ms),
+            started_at: job.started_ms.map(rfc3339),
+            ended_at: job.ended_ms.map(rfc3339),
+            worker: job.worker,
+            cancel_asked: job.cancel_asked,
+            outcome: job.outcome,
+            key: job.key,
+            request: job.request,
+            ms: JobTimes {
+                created: job.created_ms,
+                run_at: job.run_at_ms,
+                started: job.started_ms,
+                ended: job.ended_ms,
+            },
+        }
+    }
 }
 
 /// Milliseconds since 1970.

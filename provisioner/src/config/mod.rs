@@ -57,15 +57,15 @@ pub struct WorkerSection {
     pub slots: usize,
     /// Seconds after which a worker that is silent has lost its jobs.
     pub lease_secs: u32,
-    /// Seconds between two looks at the queue when nothing wakes the worker.
-    pub poll_secs: u32,
+    /// Seconds between two looks at the queue when nothing wakes the worker; what suits the database if it is left out.
+    pub poll_secs: Option<u32>,
     /// Days for which finished jobs and their stories are kept.
     pub history_days: u32,
 }
 
 impl Default for WorkerSection {
     fn default() -> Self {
-        Self { slots: 256, lease_secs: 30, poll_secs: 15, history_days: 30 }
+        Self { slots: 256, lease_secs: 30, poll_secs: None, history_days: 30 }
     }
 }
 
@@ -79,7 +79,7 @@ impl WorkerSection {
         if !(2..=3_600).contains(&self.lease_secs) {
             return Some(("worker.lease_secs", "must be from 2 to 3600"));
         }
-        if !(1..=3_600).contains(&self.poll_secs) {
+        if self.poll_secs.is_some_and(|secs| !(1..=3_600).contains(&secs)) {
             return Some(("worker.poll_secs", "must be from 1 to 3600"));
         }
         (self.history_days == 0 || self.history_days > 36_500)
