@@ -14,7 +14,7 @@ use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 /// See the head of this file.
 #[derive(DeriveMigrationName)]
-pub struct Migration;
+pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

@@ -4,17 +4,23 @@
 //! heart keeps the lease. Neither knows what a job does. All waiting is `tokio::time`, all reading of the time is the
 //! [`Clock`]; nothing here looks at a wall.
 
+mod heart;
 mod lease;
+mod pump;
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::{Drop, Fact, Outcome},
-    store::{Claimed, Store, StoreError, WorkerId},
+    store::{Backend, Claimed, Session, SignOn, Store, StoreError, WorkerId},
 };
+
+use heart::{Life, Terms, sleep_until};
+use pump::{Pump, Stopped};
 
 pub use lease::Lease;
 
@@ -134,6 +140,103 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<Summary, WorkerError> {
-    let _ = (store, handler, config, clock, stop);
-    Ok(Summary::default())
+    let terms = Terms::within(config.lease_ms);
+    let mut summary = Summary::default();
+    let Some(mut session) = sign_on(&store, &config, terms, &*clock, &stop, &mut summary).await? else {
+        return Ok(summary);
+    };
+    loop {
+        let life = Life::new(session.clone(), clock.now_ms() + terms.held_ms);
+        let (pulses_in, pulses) = mpsc::unbounded_channel();
+        let mut heart = JoinSet::new();
+        heart.spawn(heart::beat(store.clone(), life.clone(), terms, Arc::clone(&clock), pulses_in));
+        let ear = store.listen().await;
+        let poll_ms = poll_ms(&store, &config);
+        let pump =
+            Pump::new(&store, &handler, &config, &clock, &stop, &mut summary, (life.clone(), ear, pulses), poll_ms);
+        let stopped = pump.work().await;
+        drop(heart);
+        match stopped {
+            Stopped::Done => {
+                if let Err(error) = store.sign_off(&session, clock.now_ms()).await {
+                    tracing::warn!(%error, "could not sign off; the lease runs out by itself");
+                }
+                return Ok(summary);
+            }
+            Stopped::Lost => match sign_on_again(&store, &session, terms, &*clock, &stop).await {
+                Some(new) => session = new,
+                None => return Ok(summary),
+            },
+        }
+    }
+}
+
+fn poll_ms(store: &Store, config: &WorkerConfig) -> i64 {
+    let default = match store.backend() {
+        Backend::Postgres => 20_000,
+        Backend::Sqlite => 500,
+    };
+    config.poll_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(default).max(1)
+}
+
+/// Signs on. A name that a dead worker left is waited for, a live one's is an error. None: stopped meanwhile.
+async fn sign_on(
+    store: &Store,
+    config: &WorkerConfig,
+    terms: Terms,
+    clock: &dyn Clock,
+    stop: &CancellationToken,
+    summary: &mut Summary,
+) -> Result<Option<Session>, WorkerError> {
+    let mut seen = None;
+    loop {
+        let now_ms = clock.now_ms();
+        match store.sign_on(&config.id, None, now_ms + terms.lease_ms, now_ms).await? {
+            SignOn::Done { session, taken_over } => {
+                summary.taken_over += taken_over;
+                return Ok(Some(session));
+            }
+            SignOn::Held { session, beat, lease_until_ms } => {
+                if seen.is_some_and(|before| before != (session, beat)) {
+                    return Err(WorkerError::NameTaken(config.id.clone()));
+                }
+                if seen.is_none() {
+                    tracing::info!(worker = %config.id, "the name is in use: waiting to see whether its worker lives");
+                }
+                seen = Some((session, beat));
+                let wake_ms = (lease_until_ms + 1).min(now_ms + terms.beat_ms);
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(None),
+                    () = sleep_until(clock, wake_ms) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Signs on after a session was lost, however long it takes. None: stopped meanwhile.
+async fn sign_on_again(
+    store: &Store,
+    lost: &Session,
+    terms: Terms,
+    clock: &dyn Clock,
+    stop: &CancellationToken,
+) -> Option<Session> {
+    let mut wait_ms = 100;
+    loop {
+        if stop.is_cancelled() {
+            return None;
+        }
+        let now_ms = clock.now_ms();
+        match store.sign_on(&lost.worker, Some(lost), now_ms + terms.lease_ms, now_ms).await {
+            Ok(SignOn::Done { session, .. }) => return Some(session),
+            Ok(SignOn::Held { .. }) => tracing::error!(worker = %lost.worker, "another worker took this worker's name"),
+            Err(error) => tracing::warn!(%error, "can't sign on again yet"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep_until(clock, now_ms + wait_ms) => {}
+        }
+        wait_ms = (wait_ms * 2).min(terms.beat_ms.max(100));
+    }
 }

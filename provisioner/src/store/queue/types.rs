@@ -61,8 +61,6 @@ pub struct Session {
     pub id: i32,
     /// The worker's name.
     pub worker: WorkerId,
-    /// The last heartbeat's number.
-    pub beat: i64,
 }
 
 /// The right to write for a job. Every write checks all of it against the job's lane.
@@ -123,4 +121,6 @@ pub struct Release {
     pub claim: Claim,
     /// When it may run again, in milliseconds since 1970.
     pub run_at_ms: i64,
+    /// Whether this was an attempt that came to nothing.
+    pub spent: bool,
 }
