@@ -5,6 +5,7 @@
 
 pub mod aws;
 mod error;
+pub mod fake;
 mod id;
 mod observed;
 mod spec;

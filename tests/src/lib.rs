@@ -2,9 +2,11 @@
 //!
 //! Everything that it starts listens on loopback and ends with the test that started it.
 
+pub mod bench;
 pub mod binary;
 pub mod cli;
 pub mod emulator;
+pub mod simulation;
 
 use std::path::PathBuf;
 

@@ -44,7 +44,8 @@ pub(super) struct Drive<'a> {
 
 impl<'a> Drive<'a> {
     pub(super) fn new(executor: &'a Executor, claimed: Claimed, lease: Lease) -> Self {
-        let progress = Progress::fold(&claimed.entries);
+        let mut progress = Progress::fold(&claimed.entries);
+        progress.doubt(executor.clock.now_ms());
         let recorded = progress.clone();
         Self { executor, claimed, lease, progress, recorded, unwritten: Vec::new() }
     }

@@ -1,0 +1,3 @@
+//! The benchmarks: what `make bench` prints.
+
+pub mod cloud;
