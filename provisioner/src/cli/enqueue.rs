@@ -41,7 +41,8 @@ pub(crate) async fn enqueue(session: &Session, request: Request, flags: Enqueue)
 pub(crate) async fn read(session: &Session, id: JobId) -> Result<JobView, Failure> {
     let job = session.store.job(id).await?;
     job.map(JobView::from).ok_or_else(|| {
-        Failure::failed(format!("there is no job {id}"))
-            .remedy("look its number up with `provisioner job list`; finished jobs are kept for worker.history_days only")
+        Failure::failed(format!("there is no job {id}")).remedy(
+            "look its number up with `provisioner job list`; finished jobs are kept for worker.history_days only",
+        )
     })
 }

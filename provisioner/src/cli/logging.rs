@@ -18,9 +18,7 @@ pub(crate) fn start(global: &Global, level: &str) {
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start, in a test for one, changes nothing.
     let _ = match global.log_format {
-        LogFormat::Text => {
-            lines.with_ansi(std::io::stderr().is_terminal() && !refused).with_target(false).try_init()
-        }
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal() && !refused).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
 }

@@ -22,11 +22,7 @@ pub(crate) mod time;
 pub(crate) mod view;
 mod worker;
 
-use std::{
-    ffi::OsString,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser as _, error::ErrorKind};
 
@@ -83,7 +79,8 @@ fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
 }
 
 fn wants_json(words: &[OsString]) -> bool {
-    let pair = |pair: &[OsString]| pair.first().is_some_and(|a| a == "--output") && pair.get(1).is_some_and(|b| b == "json");
+    let pair =
+        |pair: &[OsString]| pair.first().is_some_and(|a| a == "--output") && pair.get(1).is_some_and(|b| b == "json");
     words.windows(2).any(pair)
         || words.iter().any(|word| word == "--output=json")
         || std::env::var_os("PROVISIONER_OUTPUT").is_some_and(|value| value == "json")
@@ -127,9 +124,4 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 async fn open(global: &Global, screen: Screen) -> Result<Session, Failure> {
     logging::start(global, "warn");
     Session::open(load_config(global)?, screen).await
-}
-
-/// A line on standard error, for people who watch.
-pub(crate) fn aside(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

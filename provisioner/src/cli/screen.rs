@@ -121,7 +121,8 @@ mod tests {
     fn elsewhere_than_on_a_terminal_a_table_is_plain_and_whole() {
         let screen = Screen { output: Output::Table, terminal: false, colour: false };
         let long = "x".repeat(300);
-        let text = screen.table_text(&["NAME", "STATE"], vec![vec!["a".into(), "ready".into()], vec![long.clone(), "stuck".into()]]);
+        let text = screen
+            .table_text(&["NAME", "STATE"], vec![vec!["a".into(), "ready".into()], vec![long.clone(), "stuck".into()]]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[2].starts_with(&long));

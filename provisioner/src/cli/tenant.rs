@@ -13,7 +13,7 @@ use super::{
     view::{OrgView, ProjectView},
 };
 use crate::{
-    core::{CacheShape, Request},
+    core::{Request, scene::CacheShape},
     store::NewProject,
 };
 
@@ -66,9 +66,9 @@ impl CheckedProject {
             iops: flags.cache_iops,
             throughput_mibps: flags.cache_throughput_mibps,
         };
-        cache.validate(flags.cloud).map_err(|error| {
-            Failure::usage(format!("{}: {error}", flag_of(error.field))).remedy(error.remedy())
-        })?;
+        cache
+            .validate(flags.cloud)
+            .map_err(|error| Failure::usage(format!("{}: {error}", flag_of(error.field))).remedy(error.remedy()))?;
         Ok(Self { flags, region, cache })
     }
 }

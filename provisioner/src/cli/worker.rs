@@ -132,10 +132,13 @@ fn listen(stop: CancellationToken) -> Result<(), Failure> {
             }
         };
         one().await;
-        tracing::info!("the worker stops: calls in flight end, leases are handed back; a second signal ends it at once");
+        tracing::info!(
+            "the worker stops: calls in flight end, leases are handed back; a second signal ends it at once"
+        );
         stop.cancel();
         one().await;
-        let _ = writeln!(std::io::stderr(), "stopped at once; what was under way is taken over when the lease has run out");
+        let _ =
+            writeln!(std::io::stderr(), "stopped at once; what was under way is taken over when the lease has run out");
         std::process::exit(1);
     });
     Ok(())

@@ -126,14 +126,16 @@ pub(crate) enum Command {
     /// Holds many jobs in flight in one process; run several processes for more, or for safety. SIGTERM or Ctrl-C stops it
     /// gently: no new jobs, calls in flight end, leases are handed back, exit 0. A second one exits at once with 1;
     /// nothing is lost: another worker takes over when the lease has run out.
-    #[command(after_long_help = "Exit status: 0 when it was stopped, or when the queue is drained, whatever became of the jobs
+    #[command(
+        after_long_help = "Exit status: 0 when it was stopped, or when the queue is drained, whatever became of the jobs
 (the last line counts them by ending, and `job list --state failed` names them); 1 when it could not go on;
 2 when its configuration does not allow it to start.
 
 Examples:
   provisioner worker
   provisioner worker --drain              work until the queue is empty: scripts, cron
-  provisioner worker --slots 500 --id rack7")]
+  provisioner worker --slots 500 --id rack7"
+    )]
     Worker(WorkerArgs),
     /// Show all of it on a model of a cloud: no account, no server
     ///

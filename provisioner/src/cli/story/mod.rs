@@ -36,7 +36,7 @@ pub(crate) fn text(job: &JobView, entries: &[Entry], setting: &Setting<'_>, scre
     if !entries.is_empty() {
         lines.push(String::new());
         lines.push("What happened".to_owned());
-        lines.extend(happenings(job, entries, screen));
+        lines.extend(happenings(job, entries));
     }
     lines.push(String::new());
     lines.extend(ending(job, &progress, setting));
@@ -77,7 +77,7 @@ fn stuck(job: &JobView, screen: Screen) -> Vec<String> {
     lines
 }
 
-fn happenings(job: &JobView, entries: &[Entry], screen: Screen) -> Vec<String> {
+fn happenings(job: &JobView, entries: &[Entry]) -> Vec<String> {
     let mut telling = Telling::default();
     let mut lines = Vec::new();
     for entry in entries {
@@ -88,8 +88,6 @@ fn happenings(job: &JobView, entries: &[Entry], screen: Screen) -> Vec<String> {
             lines.push(format!("  {:>12}  {:<9}   {more}", "", ""));
         }
     }
-    // Only whole words of the last lines are states; the story itself stays plain, so that it can be searched.
-    let _ = screen;
     lines
 }
 
@@ -97,9 +95,7 @@ fn ending(job: &JobView, progress: &Progress, setting: &Setting<'_>) -> Vec<Stri
     let Some(outcome) = &job.outcome else {
         return vec![format!("What comes next: {}", what_next(job, progress, setting))];
     };
-    let took = job.ms.ended.map_or_else(String::new, |ended| {
-        format!(" after {}", time::span(ended - job.ms.created))
-    });
+    let took = job.ms.ended.map_or_else(String::new, |ended| format!(" after {}", time::span(ended - job.ms.created)));
     let mut lines = vec![match outcome.ending {
         Ending::Succeeded => format!("Succeeded{took}."),
         Ending::Failed => format!("Failed{took}. What it had begun was taken back."),
