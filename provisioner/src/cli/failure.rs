@@ -91,6 +91,16 @@ impl From<serde_json::Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string())
+        match error {
+            StoreError::NotFound { what, name, remedy } => {
+                Self::failed(format!("{what} `{name}` does not exist")).remedy(remedy)
+            }
+            StoreError::Exists { what, name, remedy } => {
+                Self::failed(format!("{what} `{name}` exists already")).remedy(remedy)
+            }
+            StoreError::Refused { field, reason, remedy } => Self::failed(format!("{field}: {reason}")).remedy(remedy),
+            // The others say in one sentence what is wrong and what to do.
+            other => Self::failed(other.to_string()),
+        }
     }
 }

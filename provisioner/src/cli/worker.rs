@@ -2,7 +2,11 @@
 
 use std::{io::Write as _, sync::Arc};
 
-use providers::{Provider, aws::AwsProvider};
+use providers::{
+    Provider,
+    aws::AwsProvider,
+    fake::{FakeCloud, FakeConfig},
+};
 use regions::Cloud;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +25,7 @@ const PRUNE_SECS: u64 = 3_600;
 
 /// A worker's settings, checked before the database is opened.
 pub(crate) struct Plan {
+    /// The real clouds; none where the configuration has a modelled one.
     providers: Providers,
     config: WorkerConfig,
     history_ms: i64,
@@ -59,6 +64,9 @@ impl Plan {
 /// The clouds that the configuration opens.
 fn providers(config: &Config) -> Result<Providers, Failure> {
     let mut providers = Providers::new();
+    if config.fake.is_some() {
+        return Ok(providers);
+    }
     if let Some(aws) = config.aws.as_ref().filter(|aws| !aws.regions.is_empty()) {
         let deployment = config.deployment.as_deref().ok_or_else(|| {
             Failure::usage("a worker needs the deployment's name: it marks everything that it makes").remedy(
@@ -78,6 +86,16 @@ fn providers(config: &Config) -> Result<Providers, Failure> {
     Ok(providers)
 }
 
+/// A modelled cloud in the place of every real one.
+fn modelled(config: FakeConfig, clock: Anchored) -> Providers {
+    tracing::warn!(
+        "THE CLOUD IS A MODEL: [fake] is in the configuration, nothing real is made, and all that it knows is gone when this \
+         process ends"
+    );
+    let cloud = FakeCloud::new(config, Arc::new(move || clock.now_ms()));
+    Cloud::ALL.into_iter().map(|kind| (kind, Arc::new(cloud.provider(kind)) as Arc<dyn Provider>)).collect()
+}
+
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
@@ -89,7 +107,10 @@ pub(crate) async fn work(session: &Session, plan: Plan) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     listen(stop.clone())?;
     let clock: Arc<dyn Clock> = Arc::new(session.clock);
-    let Plan { providers, config, history_ms } = plan;
+    let Plan { mut providers, config, history_ms } = plan;
+    if let Some(fake) = &session.config.fake {
+        providers = modelled(fake.clone(), session.clock);
+    }
     let clouds: Vec<&str> = providers.keys().map(|cloud| cloud.as_str()).collect();
     tracing::info!(worker = %config.id, slots = config.slots, lease_ms = config.lease_ms, drain = config.drain,
         clouds = clouds.join(","), "the worker starts");

@@ -11,8 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use providers::aws::AwsConfig;
-use regions::{Cloud, Zone};
+use providers::{aws::AwsConfig, fake::FakeConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::core::Policy;
@@ -44,6 +43,10 @@ pub struct Config {
     /// The worker process.
     #[serde(default)]
     pub worker: WorkerSection,
+    /// A modelled cloud in the place of every real one, for trying things out: nothing is made, and what it knows is gone
+    /// with its process. It excludes `[aws]`, so that no production configuration can have it by accident.
+    #[serde(default)]
+    pub fake: Option<FakeConfig>,
     /// The file that it came from.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -150,6 +153,10 @@ impl Config {
         if let Some((key, problem)) = config.worker.problem() {
             return Err(at(key, problem.to_owned()));
         }
+        if config.fake.is_some() && config.aws.is_some() {
+            let problem = "the modelled cloud and a real one exclude each other: take out [fake], or [aws]";
+            return Err(at("fake", problem.to_owned()));
+        }
         if let Some(aws) = &config.aws {
             aws.validate().map_err(|error| at(&error.key, error.problem))?;
         }
@@ -175,16 +182,6 @@ impl Config {
     #[must_use]
     pub fn database_url(&self) -> &str {
         self.database.as_deref().unwrap_or(DEFAULT_DATABASE)
-    }
-
-    /// The zones in which the configuration lets machines be placed, in the catalogue's order.
-    #[must_use]
-    pub fn zones(&self) -> Vec<Zone> {
-        let aws = self.aws.iter().flat_map(|aws| {
-            let regions = regions::regions().filter(|region| region.cloud() == Cloud::Aws);
-            regions.flat_map(|region| aws.usable_zones(region))
-        });
-        aws.collect()
     }
 }
 

@@ -24,8 +24,9 @@ fn refused(from: &str, to: &str) -> ConfigError {
 fn the_sample_of_the_documentation_is_read() {
     let config = parse(SAMPLE).unwrap();
     assert_eq!(config.deployment.as_deref(), Some("prod"));
-    let zones: Vec<String> = config.zones().iter().map(ToString::to_string).collect();
-    assert_eq!(zones, ["aws/us-east-1a"]);
+    let region = regions::Region::find(regions::Cloud::Aws, "us-east-1").unwrap();
+    let zones: Vec<&str> = config.aws.unwrap().usable_zones(region).into_iter().map(regions::Zone::name).collect();
+    assert_eq!(zones, ["us-east-1a"]);
 }
 
 #[test]
@@ -52,6 +53,9 @@ fn what_is_wrong_is_named_with_its_line_and_its_full_key() {
 
     let error = parse("[policy]\nmax_attempts = \"ten\"\n").unwrap_err();
     assert_eq!((error.line, error.key.as_deref()), (Some(2), Some("policy.max_attempts")));
+
+    let error = parse(&format!("{SAMPLE}\n[fake]\nseed = 7\n")).unwrap_err();
+    assert_eq!((error.line, error.key.as_deref()), (Some(11), Some("fake")));
 
     let error = parse("deployment = \n").unwrap_err();
     assert_eq!(error.line, Some(1));
