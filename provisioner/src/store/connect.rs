@@ -11,7 +11,7 @@ use std::{
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionSession, TransactionTrait,
+    TransactionTrait,
     sqlx::{
         ConnectOptions,
         postgres::{PgConnectOptions, PgPoolOptions},
