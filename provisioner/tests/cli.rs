@@ -1,6 +1,8 @@
 //! The built `provisioner`, driven as a shell would: exit statuses, messages, JSON. The cloud is never reached: what needs one is
 //! in the workspace's `tests` crate.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::{
     fs,
     path::PathBuf,

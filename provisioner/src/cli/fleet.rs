@@ -111,9 +111,9 @@ async fn builders(session: &Session, org: Option<&Name>) -> Result<(), Failure> 
             view.state,
             or_dash(view.zone),
             or_dash(view.machine),
-            or_dash(view.remote_id),
+            or_dash(view.remote_id.as_deref().map(last_part)),
             or_dash(view.address),
-            or_dash(view.cache_remote_id),
+            or_dash(view.cache_remote_id.as_deref().map(last_part)),
         ]
     });
     let head = ["PROJECT", "ARCH", "STATE", "ZONE", "TYPE", "REMOTE ID", "ADDRESS", "CACHE"];
@@ -134,16 +134,16 @@ async fn caches(session: &Session, org: Option<&Name>) -> Result<(), Failure> {
             view.state.to_owned(),
             or_dash(view.zone),
             view.size_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB")),
-            or_dash(view.remote_id),
-            or_dash(view.key.as_deref().map(short_key)),
-            or_dash(view.attached_to),
+            or_dash(view.remote_id.as_deref().map(last_part)),
+            or_dash(view.key.as_deref().map(last_part)),
+            or_dash(view.attached_to.as_deref().map(last_part)),
         ]
     });
     let head = ["PROJECT", "ARCH", "STATE", "ZONE", "SIZE", "REMOTE ID", "KEY", "ATTACHED TO"];
     screen.table(&head, rows.collect(), "no cache volumes; the first builder of a project brings its own")
 }
 
-/// The part of a key's ARN that tells keys apart.
-fn short_key(key: &str) -> &str {
-    key.rsplit('/').next().unwrap_or(key)
+/// The part of an ARN or a path that tells it from its like. JSON has all of it.
+fn last_part(remote: &str) -> &str {
+    remote.rsplit('/').next().unwrap_or(remote)
 }

@@ -73,6 +73,13 @@ impl Board {
         }
     }
 
+    /// Leaves the live lines as they are; what comes next begins below them.
+    pub(super) fn close(self) {
+        if self.all.is_some() {
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+
     /// Shows how a job stands now.
     pub(super) fn show(&mut self, now_ms: i64, job: &JobView, entries: &[Entry]) {
         let progress = Progress::fold(entries);
@@ -83,9 +90,8 @@ impl Board {
             news.push(format!("{name:<width$}  {refusal}; takes it back and tries the next", width = self.width));
         }
         seat.refusals = refused.len();
-        if job.attempt > seat.attempt {
+        if let Some(worker) = job.worker.as_deref().filter(|_| job.attempt > seat.attempt) {
             seat.attempt = job.attempt;
-            let worker = job.worker.as_deref().unwrap_or("another worker");
             news.push(format!("{name:<width$}  taken over by {worker}, goes on where it was", width = self.width));
         }
         let step = current_step(job, &progress);
@@ -98,7 +104,7 @@ impl Board {
             let place = progress.plan.as_ref().and_then(|plan| plan.candidate);
             let place = place.map_or_else(String::new, |at| format!(" on {} in {}", at.machine.name(), at.placement));
             let text = match job.state {
-                JobState::Succeeded => format!("{} done{place} after {took}", job.kind),
+                JobState::Succeeded => format!("{}{place} after {took}", done(job.kind)),
                 JobState::Queued | JobState::Running | JobState::Failed | JobState::Cancelled | JobState::Stuck => {
                     format!("{} {}", job.kind, job.state.as_str())
                 }
@@ -118,6 +124,17 @@ impl Board {
         for line in news {
             self.say(now_ms, &line);
         }
+    }
+}
+
+/// What a job that succeeded has brought about.
+fn done(kind: &str) -> &str {
+    match kind {
+        "provision" => "ready",
+        "stop" => "stopped",
+        "start" => "running again",
+        "destroy" => "gone",
+        other => other,
     }
 }
 

@@ -126,6 +126,7 @@ impl Show<'_> {
             }
             sleep(Duration::from_millis(120)).await;
         }
+        board.close();
         self.all_succeeded(orders).await
     }
 

@@ -87,6 +87,7 @@ fn forward_step(progress: &Progress) -> String {
             providers::Observed::Broken { .. } => "broken".to_owned(),
         },
     };
-    let place = plan.candidate.map_or_else(String::new, |candidate| format!(" in {}", candidate.placement));
-    format!("step {}/{}: {}{place}: {state}", index + 1, plan.steps.len(), step.blueprint.kind())
+    let blueprint = &step.blueprint;
+    let place = blueprint.zone().map_or_else(|| blueprint.region().to_string(), |zone| zone.to_string());
+    format!("step {}/{}: {} in {place}: {state}", index + 1, plan.steps.len(), blueprint.kind())
 }
