@@ -3,7 +3,9 @@
 //! Rows are added whenever a newer catalogue has more of them. None is ever changed or taken away: what stands in a
 //! region that a later catalogue leaves out must still be found and removed.
 
-use regions::regions;
+use std::collections::BTreeSet;
+
+use regions::{Region, Zone, regions};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
 /// Adds what the database does not have yet, however often it is called.
@@ -20,6 +22,27 @@ pub async fn seed<C: ConnectionTrait>(db: &C) -> Result<(), DbErr> {
         insert(db, "zones (cloud, region, name, residency)", rows).await?;
     }
     refuse_moved(db).await
+}
+
+/// The zones of the catalogue that the database does not have, because it was last seeded by an older release.
+///
+/// # Errors
+/// What the database says.
+pub async fn missing<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+    let sql = "SELECT cloud, region, name, residency FROM zones";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let mut known = BTreeSet::new();
+    for row in rows {
+        let column = |name: &str| row.try_get::<String>("", name);
+        known.insert([column("cloud")?, column("region")?, column("name")?, column("residency")?]);
+    }
+    let zones = regions().flat_map(Region::zones);
+    let lacks = |zone: &Zone| {
+        let region = zone.region();
+        let row = [zone.cloud().as_str(), region.name(), zone.name(), region.residency().as_str()];
+        !known.contains(&row.map(str::to_owned))
+    };
+    Ok(zones.filter(lacks).map(|zone| zone.to_string()).collect())
 }
 
 async fn insert<C: ConnectionTrait>(

@@ -10,7 +10,7 @@ mod m0002_tenants;
 mod m0003_resources;
 mod m0004_queue;
 
-pub use catalogue::seed;
+pub use catalogue::{missing, seed};
 pub use sea_orm_migration::MigratorTrait;
 
 use sea_orm_migration::{

@@ -255,7 +255,10 @@ async fn bring_up(db: &DatabaseConnection, place: &str) -> Result<Migrated, Stor
 async fn check(db: &DatabaseConnection, place: &str) -> Result<(), StoreError> {
     let applied = applied(db).await?;
     refuse_newer(&applied, place)?;
-    let missing: Vec<String> = migrations::names().into_iter().filter(|name| !applied.contains(name)).collect();
+    let mut missing: Vec<String> = migrations::names().into_iter().filter(|name| !applied.contains(name)).collect();
+    if missing.is_empty() {
+        missing = migrations::missing(db).await?;
+    }
     if missing.is_empty() {
         return Ok(());
     }

@@ -5,8 +5,12 @@
 //! [`StoreError::Corrupt`].
 
 mod connect;
+mod control;
 mod error;
+mod events;
+mod jobs;
 pub(crate) mod queue;
+mod record;
 mod resources;
 mod snapshot;
 mod sql;
@@ -25,7 +29,10 @@ use sea_orm::DatabaseConnection;
 
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
+pub use events::Event;
+pub use jobs::{Job, JobFilter};
 pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
+pub use record::Recorded;
 pub use resources::ResourceFilter;
 pub use tenants::NewProject;
 
@@ -126,6 +133,20 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// PostgreSQL's clock in milliseconds since 1970, which all of its workers share; none on SQLite, which has no other clock than
+    /// the machine's.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn server_now_ms(&self) -> Result<Option<i64>, StoreError> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let sql = sql::Sql::new("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now");
+        let rows = self.query(sql::Via::Reader, sql).await?;
+        rows.first().map(|row| sql::Row::new("clock", "now", row).get("now")).transpose()
     }
 
     fn is_postgres(&self) -> bool {

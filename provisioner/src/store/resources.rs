@@ -1,7 +1,5 @@
 //! What exists or may exist in the clouds, read. It is written by [`Store::record`](super::Store::record) alone.
 
-use std::str::FromStr;
-
 use providers::{Kind, RemoteId, ResourceId};
 use regions::{Arch, Cloud, Placement, Region, Residency, Zone};
 use sea_orm::QueryResult;
@@ -110,7 +108,7 @@ impl Store {
 
 fn resource_of(row: &QueryResult) -> Result<ResourceRow, StoreError> {
     let row = Row::new("resources", "id", row);
-    let kind = row.parse::<Word<Kind>>("kind")?.0;
+    let kind = row.word::<Kind>("kind")?;
     let region = region_of(&row)?;
     let zone = zone_of(&row, region)?;
     let blueprint: Blueprint = row.json("blueprint")?;
@@ -126,7 +124,7 @@ fn resource_of(row: &QueryResult) -> Result<ResourceRow, StoreError> {
         region,
         zone,
         remote: row.get::<Option<String>>("remote")?.map(RemoteId),
-        state: row.parse::<Word<RowState>>("state")?.0,
+        state: row.word::<RowState>("state")?,
         incarnation: row.number("incarnation")?,
         blueprint,
         address: row.get("address")?,
@@ -149,15 +147,4 @@ fn zone_of(row: &Row<'_>, region: Region) -> Result<Option<Zone>, StoreError> {
     let residency: Residency = row.parse("residency")?;
     let check = |name: String| Placement::check(residency, region.zone(&name)?).map(Placement::zone);
     row.get::<Option<String>>("zone")?.map(check).transpose().map_err(|error| row.corrupt("zone", error))
-}
-
-/// A type of ours that is read by its name in the database.
-struct Word<T>(T);
-
-impl<T: serde::de::DeserializeOwned> FromStr for Word<T> {
-    type Err = serde::de::value::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        T::deserialize(serde::de::value::StrDeserializer::new(text)).map(Self)
-    }
 }

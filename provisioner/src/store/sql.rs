@@ -134,6 +134,13 @@ impl<'a> Row<'a> {
         serde_json::from_str(&text).map_err(|error| self.corrupt(column, error))
     }
 
+    /// A type of ours that is read by its name in the database.
+    pub(super) fn word<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        let text: String = self.get(column)?;
+        let reader = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(&text);
+        T::deserialize(reader).map_err(|error| self.corrupt(column, error))
+    }
+
     /// A number that must fit.
     pub(super) fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, StoreError> {
         let number: i64 = self.get(column)?;

@@ -36,6 +36,7 @@ use tokio::sync::{OnceCell, broadcast};
 use super::{Store, StoreError};
 
 pub use lane::lane_key;
+pub(crate) use rows::request;
 pub(crate) use step::{Step, Stepped};
 pub use types::{Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, WorkerId};
 pub(crate) use wake::{Ear, Signal};
