@@ -6,7 +6,7 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -217,4 +217,80 @@ fn scripts_for_shells_and_manual_pages_are_made() {
     says(&shell.ok("--help"), &["First steps:", "Exit status", "provisioner demo"]);
     says(&shell.ok("builder provision --help"), &["--wait", "Examples:", "--priority"]);
     says(&shell.ok("worker --help"), &["--drain", "SIGTERM", "Exit status"]);
+}
+
+/// A worker that is ended with its test.
+struct Worker(Child);
+
+impl Worker {
+    fn start(shell: &Shell, line: &str) -> Self {
+        Self(shell.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const QUICK: &str = "\
+[policy]
+look_ms = 50
+[worker]
+lease_secs = 2
+poll_secs = 1
+[fake]
+boot_ms = 200
+stop_ms = 200
+terminate_ms = 200
+volume_ms = 100
+visibility_ms = 0
+latency_ms = 2
+";
+
+#[test]
+fn a_builders_life_on_the_modelled_cloud_leaves_nothing() {
+    let shell = Shell::migrated();
+    shell.fleet();
+    shell.write("provisioner.toml", QUICK);
+    let mut worker = Worker::start(&shell, "worker --id rack7");
+    let ready = shell.json("builder provision acme/web --arch arm64 --wait");
+    assert_eq!((&ready["state"], &ready["worker"]), (&"succeeded".into(), &"rack7".into()));
+    let builders = shell.json("builder list");
+    assert_eq!((&builders[0]["state"], &builders[0]["region"]), (&"running".into(), &"eu-central-1".into()));
+    let caches = shell.json("cache list");
+    assert_eq!((&caches[0]["id"], &caches[0]["attached_to"]), (&builders[0]["cache"], &builders[0]["remote_id"]));
+    assert!(caches[0]["key"].is_string());
+    let story = shell.ok(&format!("job show {}", ready["id"]));
+    says(&story, &["Plan 1: ", "ensure machine ", "What happened", "end       succeeded", "Succeeded after "]);
+
+    let early = shell.refused(1, "cache destroy acme/web --arch arm64 --wait");
+    says(&early, &["failed", "remedy: ", "job show"]);
+    shell.ok("builder stop acme/web --arch arm64 --wait");
+    assert_eq!(shell.json("builder list")[0]["state"], "stopped");
+    shell.ok("builder start acme/web --arch arm64 --wait");
+    shell.ok("builder destroy acme/web --arch arm64 --wait");
+    assert_eq!(shell.json("builder list"), serde_json::json!([]));
+    assert_eq!(shell.json("cache list").as_array().unwrap().len(), 1, "the cache stays");
+    shell.ok("cache destroy acme/web --arch arm64 --wait");
+    says(&shell.ok("org delete acme --wait"), &["delete_org acme succeeded"]);
+    assert_eq!(shell.json("org list"), serde_json::json!([]));
+    worker.signal("TERM");
+    assert_eq!(worker.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_second_worker_of_the_same_name_does_not_start() {
+    let shell = Shell::migrated();
+    shell.write("provisioner.toml", QUICK);
+    let _first = Worker::start(&shell, "worker --id rack7");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    says(&shell.refused(1, "worker --id rack7 --drain"), &["`rack7`", "remedy: ", "--id"]);
 }

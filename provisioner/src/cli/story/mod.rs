@@ -98,8 +98,8 @@ fn ending(job: &JobView, progress: &Progress, setting: &Setting<'_>) -> Vec<Stri
     let took = job.ms.ended.map_or_else(String::new, |ended| format!(" after {}", time::span(ended - job.ms.created)));
     let mut lines = vec![match outcome.ending {
         Ending::Succeeded => format!("Succeeded{took}."),
-        Ending::Failed => format!("Failed{took}. What it had begun was taken back."),
-        Ending::Cancelled => format!("Cancelled{took}. What it had begun was taken back."),
+        Ending::Failed => format!("Failed{took}. What it had made, if anything, was taken back."),
+        Ending::Cancelled => format!("Cancelled{took}. What it had made, if anything, was taken back."),
         Ending::Stuck => format!("Stuck{took}. Nothing more happens by itself."),
     }];
     if let Some(trouble) = &outcome.because {
