@@ -12,8 +12,8 @@ use crate::{
         Drop, Ending, Fact, Ground, Move, Now, Outcome, Phase, Plan, PlanError, Progress, Request, RowState, Scene,
         Scope, Stock, next, plan,
     },
-    store::{RecordError, StoreError},
-    worker::{Claimed, Handled, Lease},
+    store::{Claimed, RecordError, StoreError},
+    worker::{Handled, Lease},
 };
 
 /// How long a job waits for another that is making the same key, in milliseconds.
@@ -206,6 +206,8 @@ impl<'a> Drive<'a> {
     }
 
     async fn plan(&mut self) -> Result<Option<Handled>, LetGo> {
+        // The scene is what the rows say, so they must say all that is known; and the changes of rows are told plan by plan.
+        self.write().await?;
         let store = &self.executor.store;
         let request = *self.request();
         if request.scope() != Scope::Builder && store.older_jobs_in_scope(&request, self.claimed.claim.job).await? > 0 {

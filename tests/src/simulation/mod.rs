@@ -8,7 +8,7 @@ mod judge;
 mod script;
 mod time;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use fastrand::Rng;
@@ -34,6 +34,9 @@ const LEASE_MS: i64 = 6_000;
 /// How long chaos reigns, in milliseconds. Then the cloud calms down and one sound worker drains the queue.
 const CHAOS_MS: u64 = 90_000;
 
+/// A queue that is not drained within this much calm weather never will be.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(3_600);
+
 /// Runs one seed.
 ///
 /// # Errors
@@ -41,8 +44,8 @@ const CHAOS_MS: u64 = 90_000;
 pub fn simulate(seed: u64, sabotage: Option<Sabotage>) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let result = runtime.block_on(async {
-        // Hours of paused time: whoever is not done by then never will be.
-        let run = tokio::time::timeout(Duration::from_secs(40 * 3_600), Simulation::run(seed, sabotage));
+        // Paused time: whoever is not done by then never will be.
+        let run = tokio::time::timeout(DRAIN_AT_MOST * 8, Simulation::run(seed, sabotage));
         run.await.context("it does not come to an end")?
     });
     // Blocking tasks are guards of accesses that were dropped; none is waited for.
@@ -149,7 +152,9 @@ impl Simulation {
         tokio::time::sleep(Duration::from_secs(60)).await;
         for _ in 0..6 {
             let worker = self.hire(0, true);
-            worker.task.await?;
+            if tokio::time::timeout(DRAIN_AT_MOST, worker.task).await.is_err() {
+                bail!("the queue is not drained after {DRAIN_AT_MOST:?} of calm weather:\n{}", self.stories().await?);
+            }
             let stuck = JobFilter { state: Some(JobState::Stuck), ..all() };
             let stuck = self.store.jobs(stuck).await?;
             if stuck.is_empty() {
@@ -160,11 +165,23 @@ impl Simulation {
                 self.store.retry(job.id, self.clock.now_ms()).await?;
             }
         }
-        let mut left = BTreeMap::new();
-        for job in self.store.jobs(JobFilter { state: Some(JobState::Stuck), ..all() }).await? {
-            left.insert(job.id, job.outcome);
+        bail!("jobs are still stuck after retries in calm weather:\n{}", self.stories().await?)
+    }
+
+    /// What happened to the jobs that need explaining.
+    async fn stories(&self) -> Result<String> {
+        let mut text = String::new();
+        for job in self.store.jobs(all()).await? {
+            if job.state.has_ended() && job.state != JobState::Stuck {
+                continue;
+            }
+            writeln!(text, "{job:?}")?;
+            let entries = self.store.entries(job.id).await?;
+            for entry in entries.iter().skip(entries.len().saturating_sub(30)) {
+                writeln!(text, "  {} {:?}", entry.at_ms, entry.fact)?;
+            }
         }
-        bail!("jobs are still stuck after retries in calm weather: {left:?}")
+        Ok(text)
     }
 }
 

@@ -42,7 +42,7 @@ impl Fleet {
             fleet.orgs.push(id);
             for place in 0..rng.usize(1..4) {
                 let project = new_project(rng, id, &format!("project-{place}"))?;
-                store.create_project(&project, now_ms).await?;
+                store.create_project(project.clone(), now_ms).await?;
                 fleet.projects.push(project.id);
             }
         }

@@ -81,9 +81,10 @@ impl Drive<'_> {
 
     pub(super) async fn look(&mut self, resources: &[ResourceId]) -> Result<(), LetGo> {
         let aims: Vec<_> = resources.iter().map(|id| (*id, self.aim(*id), self.is_unknown(*id))).collect();
+        let lookout = &self.executor.lookout;
         let looks = aims.into_iter().map(|(id, aim, at_once)| async move {
             match aim {
-                Some((provider, target)) => (id, self.executor.lookout.look(&provider, target, at_once).await),
+                Some((provider, target)) => (id, lookout.look(&provider, target, at_once).await),
                 None => (id, Err(unaimed(id))),
             }
         });
