@@ -48,7 +48,7 @@ pub trait Provider: Send + Sync {
     fn zones(&self) -> Vec<Zone>;
 
     /// Whether the configuration has all that creating this takes: a subnet for the zone, an image for the
-    /// architecture, and the like. No cloud call is made.
+    /// architecture, and the like. No cloud call is made. What the specification refers to may be [`RemoteId::unknown`].
     ///
     /// # Errors
     /// [`ErrorClass::Invalid`], naming the missing configuration key.

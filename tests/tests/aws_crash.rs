@@ -76,7 +76,7 @@ fn ready(emulator: &Emulator, act: Act) -> Result<Installation<'_>> {
 
 fn standing(emulator: &Emulator) -> Result<(usize, usize, usize, usize)> {
     let state = emulator.get("state")?;
-    let region = &state[REGION];
+    let region = &state["regions"][REGION];
     let all = |kind: &str| region[kind].as_array().cloned().unwrap_or_default();
     let keys = all("keys").iter().filter(|key| key["state"] == "Enabled").count();
     let aliases =

@@ -281,7 +281,7 @@ impl<'a> Drive<'a> {
         let mut draft = Progress::default();
         draft.apply(0, &Fact::Planned { plan: plan.clone() });
         for thing in draft.things.values_mut() {
-            thing.remote.get_or_insert_with(|| RemoteId::from("to be made"));
+            thing.remote.get_or_insert_with(RemoteId::unknown);
         }
         for step in plan.steps.iter().filter(|step| step.prior.is_none()) {
             if let Some(target) = draft.target(step.resource) {
