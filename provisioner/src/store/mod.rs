@@ -1,0 +1,187 @@
+//! The database: tenants, resources, jobs and what happened to them. The only place that knows SQL.
+//!
+//! One behaviour on PostgreSQL and SQLite; `tests/tests/store.rs` proves it on both. No clock is read here: the time comes in
+//! as an argument. Nothing read back is trusted: a row that the types or the catalogue refuse is
+//! [`StoreError::Corrupt`].
+
+mod connect;
+mod control;
+mod error;
+mod events;
+mod jobs;
+pub(crate) mod queue;
+mod record;
+mod resources;
+mod snapshot;
+mod sql;
+mod tenants;
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sea_orm::DatabaseConnection;
+
+pub use connect::Migrated;
+pub use error::{Constraint, RecordError, StoreError};
+pub use events::Event;
+pub use jobs::{Job, JobFilter};
+pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
+pub use record::Recorded;
+pub use resources::ResourceFilter;
+pub use tenants::NewProject;
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Embedded: one writing connection, several reading ones.
+    Sqlite,
+    /// A server, shared by all workers.
+    Postgres,
+}
+
+/// Makes something that lives as long as one access to the database. See [`Store::with_guard`].
+pub type Guard = Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>;
+
+/// A handle to the database. Clones share connections and counters.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    guard: Option<Guard>,
+    #[cfg(feature = "sabotage")]
+    unfenced: bool,
+}
+
+struct Shared {
+    backend: Backend,
+    /// The URL without its password, for messages.
+    place: String,
+    writer: DatabaseConnection,
+    /// On PostgreSQL and for a database in memory the same as `writer`.
+    reader: DatabaseConnection,
+    statements: AtomicU64,
+    commits: AtomicU64,
+    queue: queue::Queue,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.shared.place).finish()
+    }
+}
+
+impl Store {
+    /// Opens a database whose schema is this program's. `sqlite::memory:` makes a new one, with its schema, for this handle
+    /// and its clones alone.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSchema`], [`StoreError::NewerSchema`], [`StoreError::Unreachable`], [`StoreError::Denied`], and
+    /// [`StoreError::Refused`] for a URL of another kind.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        connect::open(url, None).await
+    }
+
+    /// As [`Store::open`], with a guard from the first access on.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with_guard(url: &str, guard: Guard) -> Result<Self, StoreError> {
+        connect::open(url, Some(guard)).await
+    }
+
+    /// Gives a database the schema and the catalogue of this program, in one transaction; changes nothing if it has them. A
+    /// SQLite file is made if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`], [`StoreError::Unreachable`], [`StoreError::ReadOnly`], [`StoreError::DiskFull`] and the
+    /// like.
+    pub async fn migrate(url: &str) -> Result<Migrated, StoreError> {
+        connect::migrate(url).await
+    }
+
+    /// The same store, with `guard` called at the beginning of every access to the database and what it gives dropped at the
+    /// end. With it a test whose time is paused keeps the clock still while the database works: tokio moves a
+    /// paused clock on as soon as nothing but a timer is left to wait for, and it does not see the database.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.shared.backend
+    }
+
+    /// The database's URL without its password.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.shared.place
+    }
+
+    /// SQL statements sent by this handle and its clones so far, BEGIN and COMMIT included.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.shared.statements.load(Ordering::Relaxed)
+    }
+
+    /// Writing transactions committed by this handle and its clones so far, single statements included.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// PostgreSQL's clock in milliseconds since 1970, which all of its workers share; none on SQLite, which has no other clock than
+    /// the machine's.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn server_now_ms(&self) -> Result<Option<i64>, StoreError> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let sql = sql::Sql::new("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now");
+        let rows = self.query(sql::Via::Reader, sql).await?;
+        rows.first().map(|row| sql::Row::new("clock", "now", row).get("now")).transpose()
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.shared.backend == Backend::Postgres
+    }
+
+    /// What the queue keeps in memory.
+    pub(crate) fn queue(&self) -> &queue::Queue {
+        &self.shared.queue
+    }
+
+    /// The connection for writes: on SQLite the only one that writes.
+    pub(crate) fn db(&self) -> &DatabaseConnection {
+        &self.shared.writer
+    }
+
+    /// Connections for reads.
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.shared.reader
+    }
+
+    /// The choke point: every await of the database passes through here. It counts nothing: see [`Store::count`].
+    pub(crate) async fn run<T, E: Into<StoreError>>(
+        &self,
+        access: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, StoreError> {
+        let _guard = self.guard.as_ref().map(|guard| guard());
+        access.await.map_err(|error| error.into().at(&self.shared.place))
+    }
+
+    /// Counts statements that were sent and writing transactions that were committed.
+    pub(crate) fn count(&self, statements: u64, commits: u64) {
+        self.shared.statements.fetch_add(statements, Ordering::Relaxed);
+        self.shared.commits.fetch_add(commits, Ordering::Relaxed);
+    }
+}

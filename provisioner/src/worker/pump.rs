@@ -1,0 +1,468 @@
+//! The worker's one conversation with the queue: what has ended goes out, what may begin comes in, in one statement.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
+
+use futures_util::FutureExt;
+use providers::{ErrorClass, Trouble};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    core::{Ending, Fact, JobId, Outcome},
+    store::{
+        Claim, Claimed, Finish, RecordError, Release, Store, StoreError,
+        queue::{Ear, Signal, Step, Stepped, marks::Marks},
+    },
+};
+
+use super::{
+    Clock, Handled, Handler, Lease, Summary, WorkerConfig,
+    heart::{Life, Pulse, millis, sleep_until},
+};
+
+/// A handler that panicked gets its job again after this time.
+const AFTER_PANIC_MS: i64 = 10_000;
+
+/// A draining worker looks this often whether others have finished.
+const DRAIN_POLL_MS: i64 = 500;
+
+/// Never more than this in one statement.
+const MOST: usize = 1_024;
+
+/// Why the pump stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// It was told to, or there is nothing left to do.
+    Done,
+    /// The session is over.
+    Lost,
+}
+
+/// A job that a handler is driving.
+struct Running {
+    claim: Claim,
+    cancel: CancellationToken,
+}
+
+type Returned = (Claim, Option<Handled>);
+
+/// One session's work.
+pub(super) struct Pump<'a> {
+    pub(super) store: &'a Store,
+    pub(super) handler: &'a Arc<dyn Handler>,
+    pub(super) config: &'a WorkerConfig,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) stop: &'a CancellationToken,
+    pub(super) summary: &'a mut Summary,
+    life: Life,
+    ear: Ear,
+    pulses: mpsc::UnboundedReceiver<Pulse>,
+    poll_ms: i64,
+    running: HashMap<JobId, Running>,
+    /// The handlers at work. They go when the pump goes.
+    handlers: JoinSet<Returned>,
+    finishes: VecDeque<Finish>,
+    dropping: Vec<Finish>,
+    releases: Vec<Release>,
+    marks: Marks,
+    /// There may be something to claim.
+    hungry: bool,
+    /// A statement had no answer: what it claimed, if it did, nobody works on.
+    in_doubt: bool,
+    next_due_ms: Option<i64>,
+    next_poll_ms: i64,
+    /// After a failure, nothing is tried before this.
+    retry_at_ms: i64,
+    failures: u32,
+    /// As far as a draining worker knows.
+    any_left: bool,
+}
+
+impl<'a> Pump<'a> {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn new(
+        store: &'a Store,
+        handler: &'a Arc<dyn Handler>,
+        config: &'a WorkerConfig,
+        clock: &'a Arc<dyn Clock>,
+        stop: &'a CancellationToken,
+        summary: &'a mut Summary,
+        (life, ear, pulses): (Life, Ear, mpsc::UnboundedReceiver<Pulse>),
+        poll_ms: i64,
+    ) -> Self {
+        let poll_ms = if config.drain { poll_ms.min(DRAIN_POLL_MS) } else { poll_ms };
+        Self {
+            next_poll_ms: clock.now_ms() + poll_ms,
+            store,
+            handler,
+            config,
+            clock,
+            stop,
+            summary,
+            life,
+            ear,
+            pulses,
+            poll_ms,
+            running: HashMap::new(),
+            handlers: JoinSet::new(),
+            finishes: VecDeque::new(),
+            dropping: Vec::new(),
+            releases: Vec::new(),
+            marks: Marks::default(),
+            hungry: true,
+            in_doubt: false,
+            next_due_ms: None,
+            retry_at_ms: 0,
+            failures: 0,
+            any_left: true,
+        }
+    }
+
+    /// Works until it is told to stop, or the session is over.
+    pub(super) async fn work(mut self) -> Stopped {
+        loop {
+            if self.life.lost.is_cancelled() {
+                let lost = self.running.len() + self.finishes.len() + self.dropping.len() + self.releases.len();
+                self.summary.lost += lost as u64;
+                return Stopped::Lost;
+            }
+            if self.has_work() {
+                let lost = self.life.lost.clone();
+                tokio::select! {
+                    biased;
+                    () = lost.cancelled() => {}
+                    done = self.act() => if let Err(error) = done { self.wait_after(&error) },
+                }
+                continue;
+            }
+            if self.is_done() {
+                return Stopped::Done;
+            }
+            self.listen().await;
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Slots that nothing occupies.
+    fn free(&self) -> usize {
+        if self.is_stopping() { 0 } else { self.config.slots.saturating_sub(self.running.len()).min(MOST) }
+    }
+
+    fn has_work(&self) -> bool {
+        let outgoing = !(self.finishes.is_empty() && self.dropping.is_empty() && self.releases.is_empty());
+        (outgoing || (self.hungry && self.free() > 0)) && self.clock.now_ms() >= self.retry_at_ms
+    }
+
+    fn is_done(&self) -> bool {
+        let idle =
+            self.running.is_empty() && self.finishes.is_empty() && self.dropping.is_empty() && self.releases.is_empty();
+        idle && (self.is_stopping() || (self.config.drain && !self.any_left))
+    }
+
+    /// Waits for whatever comes first.
+    async fn listen(&mut self) {
+        let mut wake_ms = self.next_due_ms.map_or(self.next_poll_ms, |due| due.min(self.next_poll_ms));
+        let now_ms = self.clock.now_ms();
+        if self.retry_at_ms > now_ms {
+            wake_ms = wake_ms.min(self.retry_at_ms);
+        }
+        let lost = self.life.lost.clone();
+        tokio::select! {
+            biased;
+            () = lost.cancelled() => {}
+            Some(Ok(returned)) = self.handlers.join_next() => {
+                self.take(returned);
+                self.gather().await;
+            }
+            Some(pulse) = self.pulses.recv() => self.feel(pulse),
+            signal = self.ear.hear() => match signal {
+                Signal::Ready => self.hungry = true,
+                Signal::Cancel(job) => self.cancel(job),
+            },
+            () = self.stop.cancelled(), if !self.is_stopping() => {}
+            () = sleep_until(&**self.clock, wake_ms) => self.look_at_the_clock(),
+        }
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now_ms = self.clock.now_ms();
+        if self.next_due_ms.is_some_and(|due| due <= now_ms) {
+            self.next_due_ms = None;
+            self.hungry = true;
+        }
+        if self.next_poll_ms <= now_ms {
+            self.next_poll_ms = now_ms + self.poll_ms;
+            self.marks.forget();
+            self.hungry = true;
+        }
+    }
+
+    fn feel(&mut self, pulse: Pulse) {
+        match pulse {
+            Pulse::Cancels(jobs) => jobs.into_iter().for_each(|job| self.cancel(job)),
+            Pulse::TakenOver(jobs) => {
+                self.summary.taken_over += jobs;
+                self.hungry = true;
+            }
+        }
+    }
+
+    fn cancel(&self, job: JobId) {
+        if let Some(running) = self.running.get(&job) {
+            running.cancel.cancel();
+        }
+    }
+
+    /// Takes what else has come back by now: jobs that began together often end together.
+    async fn gather(&mut self) {
+        for _ in 0..4 {
+            let mut some = false;
+            while let Some(Ok(returned)) = self.handlers.try_join_next() {
+                self.take(returned);
+                some = true;
+            }
+            if self.running.is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+            if !some {
+                return;
+            }
+        }
+    }
+
+    /// A handler came back.
+    fn take(&mut self, (claim, handled): Returned) {
+        if self.running.get(&claim.job).is_none_or(|running| running.claim != claim) {
+            return;
+        }
+        self.running.remove(&claim.job);
+        let now_ms = self.clock.now_ms();
+        match handled {
+            Some(Handled::Ended { outcome, facts, drops }) => {
+                let finish = Finish { claim, outcome, facts, drops };
+                if drops.is_some() { self.dropping.push(finish) } else { self.finishes.push_back(finish) }
+            }
+            Some(Handled::Later { run_at_ms }) => self.releases.push(Release { claim, run_at_ms, spent: false }),
+            // The claim is as good as a dead worker's: whoever has it now is not disturbed, and if nobody has, somebody will.
+            Some(Handled::Lost) => {
+                self.summary.lost += 1;
+                self.releases.push(Release { claim, run_at_ms: now_ms + self.config.lease_ms, spent: true });
+            }
+            None => {
+                tracing::error!(job = %claim.job, "the handler panicked; the job is tried again");
+                self.releases.push(Release { claim, run_at_ms: now_ms + AFTER_PANIC_MS, spent: true });
+            }
+        }
+    }
+
+    /// One round with the queue.
+    async fn act(&mut self) -> Result<(), StoreError> {
+        if self.in_doubt {
+            let known: Vec<_> = self.known().collect();
+            let now_ms = self.clock.now_ms();
+            self.store.disown_others(&self.life.session, &known, now_ms).await?;
+            self.in_doubt = false;
+        }
+        if !self.releases.is_empty() {
+            self.hand_back().await?;
+        }
+        while let Some(finish) = self.dropping.last().cloned() {
+            self.end_tenant(finish).await?;
+            self.dropping.pop();
+        }
+        if !self.finishes.is_empty() || (self.hungry && self.free() > 0) {
+            self.step().await?;
+        }
+        self.failures = 0;
+        Ok(())
+    }
+
+    /// What this worker knows that it holds.
+    fn known(&self) -> impl Iterator<Item = JobId> + '_ {
+        let running = self.running.keys().copied();
+        let ending = self.finishes.iter().chain(&self.dropping).map(|finish| finish.claim.job);
+        running.chain(ending).chain(self.releases.iter().map(|release| release.claim.job))
+    }
+
+    async fn hand_back(&mut self) -> Result<(), StoreError> {
+        let back = self.store.release_all(&self.releases, self.is_stopping()).await?;
+        let now_ms = self.clock.now_ms();
+        for release in self.releases.drain(..) {
+            if !back.contains(&release.claim.job) {
+                self.summary.lost += u64::from(!release.spent);
+                continue;
+            }
+            self.summary.handed_back += 1;
+            if release.run_at_ms <= now_ms {
+                self.hungry = true;
+            } else {
+                self.next_due_ms = Some(self.next_due_ms.map_or(release.run_at_ms, |due| due.min(release.run_at_ms)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of a deletion. If the tenant can't go, the job is stuck, and says why.
+    async fn end_tenant(&mut self, finish: Finish) -> Result<(), StoreError> {
+        match self.store.finish_dropping(&finish, self.clock.now_ms()).await {
+            Ok(()) => self.count(&finish),
+            Err(RecordError::LostLease) => self.summary.lost += 1,
+            Err(RecordError::Store(error)) if is_passing(&error) => return Err(error),
+            Err(error) => self.finishes.push_back(stuck(finish.claim, "TenantNotGone", &error.to_string())),
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Result<(), StoreError> {
+        let slots = self.free();
+        let batch: Vec<_> = self.finishes.iter().take(MOST).cloned().collect();
+        let look_for_any = self.config.drain && batch.is_empty() && self.running.is_empty();
+        let now_ms = self.clock.now_ms();
+        let step =
+            Step { session: &self.life.session, finishes: &batch, slots, marks: &self.marks, look_for_any, now_ms };
+        match self.store.step(&step).await {
+            Ok(stepped) => {
+                self.finishes.drain(..batch.len());
+                self.learn(stepped, &batch, slots, now_ms);
+                Ok(())
+            }
+            Err(error) if is_passing(&error) || batch.is_empty() => Err(error),
+            Err(error) => {
+                tracing::error!(%error, jobs = batch.len(), "a batch of ends was refused; writing them one by one");
+                self.finish_singly(batch, now_ms).await
+            }
+        }
+    }
+
+    /// One end that can't be written must not keep the others from it: its job is stuck, and says why; and if not even that
+    /// can be written, it is tried again later.
+    async fn finish_singly(&mut self, batch: Vec<Finish>, now_ms: i64) -> Result<(), StoreError> {
+        for finish in batch {
+            let claim = finish.claim.clone();
+            if !self.finish_one(finish, now_ms).await? {
+                let last =
+                    stuck(claim.clone(), "EndNotWritten", "the end of the job could not be written: see the log");
+                if !self.finish_one(last, now_ms).await? {
+                    self.releases.push(Release { claim, run_at_ms: now_ms + AFTER_PANIC_MS, spent: true });
+                }
+            }
+            self.finishes.pop_front();
+        }
+        Ok(())
+    }
+
+    /// False if the database refuses just this.
+    async fn finish_one(&mut self, finish: Finish, now_ms: i64) -> Result<bool, StoreError> {
+        match self.store.finish(vec![finish.clone()], now_ms).await.pop() {
+            Some(Err(RecordError::Store(error))) if is_passing(&error) => Err(error),
+            Some(Err(RecordError::Store(error))) => {
+                tracing::error!(job = %finish.claim.job, %error, "the end of a job was refused");
+                Ok(false)
+            }
+            Some(Ok(())) => {
+                self.count(&finish);
+                Ok(true)
+            }
+            Some(Err(RecordError::LostLease | RecordError::Held { .. })) | None => {
+                self.summary.lost += 1;
+                Ok(true)
+            }
+        }
+    }
+
+    fn learn(&mut self, stepped: Stepped, batch: &[Finish], slots: usize, now_ms: i64) {
+        for finish in batch {
+            if stepped.finished.contains(&finish.claim.job) {
+                self.count(finish);
+            } else {
+                tracing::warn!(job = %finish.claim.job, "the job was no longer this worker's when it ended");
+                self.summary.lost += 1;
+            }
+        }
+        let ranks = stepped.claimed.iter().flatten().map(|claimed| claimed.priority.saturating_neg());
+        self.marks.learn(&stepped.sight, ranks, now_ms);
+        self.next_due_ms = stepped.next_due_ms;
+        self.any_left = stepped.any;
+        if slots > 0 {
+            self.hungry = stepped.contested || stepped.claimed.len() >= slots;
+        }
+        self.summary.claimed += stepped.claimed.len() as u64;
+        for claimed in stepped.claimed {
+            match claimed {
+                Ok(claimed) => self.start(claimed),
+                Err(bad) => self.finishes.push_back(stuck(bad.claim, "Unreadable", &bad.reason)),
+            }
+        }
+    }
+
+    fn start(&mut self, claimed: Claimed) {
+        let cancel = CancellationToken::new();
+        if claimed.cancel_asked {
+            cancel.cancel();
+        }
+        let claim = claimed.claim.clone();
+        let lease = Lease::new(
+            claim.clone(),
+            Arc::clone(&self.life.until_ms),
+            self.life.lost.clone(),
+            cancel.clone(),
+            self.stop.clone(),
+        );
+        self.running.insert(claim.job, Running { claim: claim.clone(), cancel });
+        let handler = Arc::clone(self.handler);
+        self.handlers.spawn(async move {
+            let handled = AssertUnwindSafe(handler.run(claimed, lease)).catch_unwind().await.ok();
+            (claim, handled)
+        });
+    }
+
+    fn count(&mut self, finish: &Finish) {
+        match finish.outcome.ending {
+            Ending::Succeeded => self.summary.succeeded += 1,
+            Ending::Failed | Ending::Cancelled | Ending::Stuck => self.summary.unsuccessful += 1,
+        }
+    }
+
+    fn wait_after(&mut self, error: &StoreError) {
+        self.failures += 1;
+        self.in_doubt = true;
+        let wait_ms = 50_i64 << self.failures.min(6);
+        self.retry_at_ms = self.clock.now_ms() + wait_ms;
+        tracing::warn!(%error, failures = self.failures, wait = ?millis(wait_ms), "the queue can't be reached; nothing is lost");
+    }
+}
+
+/// Whether another try may help.
+fn is_passing(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unreachable { .. }
+        | StoreError::Denied { .. }
+        | StoreError::ReadOnly { .. }
+        | StoreError::DiskFull { .. }
+        | StoreError::Busy { .. } => true,
+        StoreError::NotFound { .. }
+        | StoreError::Exists { .. }
+        | StoreError::Refused { .. }
+        | StoreError::KeyReused { .. }
+        | StoreError::NoSchema { .. }
+        | StoreError::NewerSchema { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Constraint { .. }
+        | StoreError::Other { .. } => false,
+    }
+}
+
+fn stuck(claim: Claim, code: &str, message: &str) -> Finish {
+    let message = message.replace('\0', "\u{fffd}");
+    let because = Trouble { class: ErrorClass::Unrecognized, code: code.to_owned(), message };
+    let outcome = Outcome::of(Ending::Stuck, because);
+    Finish { claim, facts: vec![Fact::Ended { outcome: outcome.clone() }], outcome, drops: None }
+}

@@ -1,0 +1,19 @@
+//! `bench [queue|cloud|all]`: measures, and prints what was measured beside its target.
+
+use tests::bench;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let section = std::env::args().nth(1).unwrap_or_else(|| "all".to_owned());
+    let mut met = true;
+    match section.as_str() {
+        "queue" => met &= bench::queue::run().await?,
+        "cloud" => bench::cloud::run()?,
+        "all" => {
+            bench::cloud::run()?;
+            met &= bench::queue::run().await?;
+        }
+        other => anyhow::bail!("unknown section `{other}`: use queue, cloud or all"),
+    }
+    std::process::exit(i32::from(!met));
+}
