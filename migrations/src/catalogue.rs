@@ -16,12 +16,13 @@ pub async fn seed<C: ConnectionTrait>(db: &C) -> Result<(), DbErr> {
     let all: Vec<_> = regions().collect();
     let rows = all.iter().map(|region| vec![region.cloud().as_str(), region.name(), region.residency().as_str()]);
     insert(db, "regions (cloud, name, residency)", rows).await?;
+    refuse_moved(db).await?;
     for region in &all {
         let residency = region.residency().as_str();
         let rows = region.zones().map(|zone| vec![region.cloud().as_str(), region.name(), zone.name(), residency]);
         insert(db, "zones (cloud, region, name, residency)", rows).await?;
     }
-    refuse_moved(db).await
+    Ok(())
 }
 
 /// The zones of the catalogue that the database does not have, because it was last seeded by an older release.

@@ -4,6 +4,8 @@
 //! knows. It never retries, never sleeps, never chooses a region, and keeps nothing that a crash may lose.
 
 pub mod aws;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 pub mod fake;
 mod id;

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod binary;
 pub mod cli;
+pub mod database;
 pub mod emulator;
 pub mod simulation;
 

@@ -159,7 +159,11 @@ impl State {
                 self.check_key(&cache.key, &cache.owner, &volume);
                 self.check_tie(&volume, machine);
             }
-            CacheSource::Existing { remote, .. } => self.check_tie(&remote.clone(), machine),
+            // Where it is attached later, the attachment is checked.
+            CacheSource::Existing { remote, .. } if self.volume_of(machine).is_some() => {
+                self.check_tie(remote, machine);
+            }
+            CacheSource::Existing { .. } => {}
         }
     }
 

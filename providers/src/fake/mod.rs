@@ -19,6 +19,8 @@ mod provider;
 mod request;
 mod snapshot;
 mod state;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod time;
 mod volume;

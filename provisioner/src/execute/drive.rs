@@ -235,10 +235,10 @@ impl<'a> Drive<'a> {
             zones: provider.map(|provider| provider.zones()).unwrap_or_default(),
             refused: self.executor.refusals.current(self.now_ms()),
         };
-        let capabilities = provider.map_or(
-            providers::Capabilities { attaches_at_birth: false, visibility_secs: 0 },
-            |provider| provider.capabilities(),
-        );
+        let capabilities = provider
+            .map_or(providers::Capabilities { attaches_at_birth: false, visibility_secs: 0 }, |provider| {
+                provider.capabilities()
+            });
         let ground = Ground {
             job: self.claimed.claim.job,
             scene,

@@ -1,4 +1,4 @@
-//! Benchmarks: what `make bench` prints. Ours and the bare thing in the same run, the median of three, the target beside each figure.
+//! Benchmarks: ours and the bare thing in the same run, the median of three, the target beside each figure.
 
 pub mod cloud;
 pub mod queue;

@@ -48,7 +48,11 @@ pub(super) async fn judge(store: &Store, cloud: &FakeCloud) -> Result<Report> {
     let volumes: BTreeSet<ResourceId> = snapshot.volumes.iter().filter_map(|volume| volume.id).collect();
     ensure!(snapshot.machines.len() == machines.len(), "a machine stands twice");
     ensure!(snapshot.volumes.len() == volumes.len(), "a volume stands twice");
-    ensure!(of(Kind::Machine) == machines, "machines: the database says {:?}, the cloud {machines:?}", of(Kind::Machine));
+    ensure!(
+        of(Kind::Machine) == machines,
+        "machines: the database says {:?}, the cloud {machines:?}",
+        of(Kind::Machine)
+    );
     ensure!(of(Kind::Volume) == volumes, "volumes: the database says {:?}, the cloud {volumes:?}", of(Kind::Volume));
     let mut keys = BTreeMap::new();
     for key in snapshot.keys.iter().filter(|key| key.state == KeyState::Enabled) {

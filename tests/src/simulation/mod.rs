@@ -93,8 +93,7 @@ impl Simulation {
     fn hire(&mut self, skew_ms: i64, drain: bool) -> Worker {
         self.workers += 1;
         let clock: Arc<dyn Clock> = Arc::new(self.clock.skewed(skew_ms));
-        let executor =
-            Executor::new(self.store.clone(), self.providers(), self.policy.clone(), Arc::clone(&clock));
+        let executor = Executor::new(self.store.clone(), self.providers(), self.policy.clone(), Arc::clone(&clock));
         let id = WorkerId(format!("worker-{}", self.workers));
         let config = WorkerConfig { slots: 6, lease_ms: LEASE_MS, drain, ..WorkerConfig::new(id) };
         let store = self.store.clone();

@@ -103,7 +103,9 @@ impl Fleet {
             Event::Crash { .. } => Ok(()),
         };
         match answer {
-            Ok(()) | Err(StoreError::Refused { .. } | StoreError::KeyReused { .. } | StoreError::NotFound { .. }) => Ok(()),
+            Ok(()) | Err(StoreError::Refused { .. } | StoreError::KeyReused { .. } | StoreError::NotFound { .. }) => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
