@@ -1,5 +1,4 @@
 //! The demonstration keeps what it promises: a fleet stands, a refusal and a crash were on the way, and nothing leaked.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::process::{Command, Stdio};
 

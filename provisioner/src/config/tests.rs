@@ -1,3 +1,5 @@
+//! Configurations that are right, and those that are wrong in one place.
+
 use super::*;
 
 const SAMPLE: &str = r#"

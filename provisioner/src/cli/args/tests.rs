@@ -1,3 +1,5 @@
+//! The grammar itself, and what it refuses.
+
 use clap::CommandFactory;
 
 use super::*;

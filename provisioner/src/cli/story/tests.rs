@@ -1,3 +1,5 @@
+//! Stories of made-up jobs, against the words that they should have.
+
 use providers::{CallError, ErrorClass, Found, Kind, Observed, Owner, Power, RemoteId, Token, Trouble, VolumeShape};
 use regions::{Arch, Cloud, MachineType, Placement, Region, Residency, Size, SsdKind, machine_types};
 use uuid::Uuid;
