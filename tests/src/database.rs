@@ -105,7 +105,7 @@ impl Raw {
 pub fn still_clock() -> Guard {
     Arc::new(|| {
         let (sender, receiver) = mpsc::channel::<()>();
-        tokio::task::spawn_blocking(move || drop(receiver.recv()));
+        tokio::task::spawn_blocking(move || receiver.recv().is_ok());
         Box::new(sender)
     })
 }

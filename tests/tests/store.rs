@@ -1,5 +1,11 @@
 //! The store, on both databases: one suite, each test twice. Without PostgreSQL its half fails.
-#![allow(clippy::unwrap_used)]
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test fails by panicking, and lives at the edge"
+)]
 
 #[path = "store/fixture.rs"]
 mod fixture;

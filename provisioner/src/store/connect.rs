@@ -43,7 +43,7 @@ pub struct Migrated {
 /// A database URL that has been understood.
 enum Address {
     Memory,
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     Postgres(Box<PgConnectOptions>),
 }
 
@@ -62,7 +62,7 @@ impl Address {
                 if options.get_filename().as_os_str().is_empty() {
                     return Err(refused("the URL names no file".to_owned()));
                 }
-                Ok(Self::Sqlite(durable(options)))
+                Ok(Self::Sqlite(Box::new(durable(options))))
             }
             "postgres" | "postgresql" => {
                 let options: PgConnectOptions = url.parse().map_err(|error| refused(format!("{error}")))?;
@@ -95,7 +95,7 @@ impl Address {
     async fn connect_writer(&self, create: bool) -> Result<DatabaseConnection, StoreError> {
         match self {
             Self::Memory => sqlite_pool(SqliteConnectOptions::new().in_memory(true).filename(":memory:"), 1).await,
-            Self::Sqlite(options) => sqlite_pool(options.clone().create_if_missing(create), 1).await,
+            Self::Sqlite(options) => sqlite_pool(options.as_ref().clone().create_if_missing(create), 1).await,
             Self::Postgres(options) => postgres_pool(options).await,
         }
     }
@@ -104,7 +104,7 @@ impl Address {
         match self {
             Self::Memory | Self::Postgres(_) => Ok(writer.clone()),
             Self::Sqlite(options) => {
-                let options = options.clone().pragma("query_only", "ON");
+                let options = options.as_ref().clone().pragma("query_only", "ON");
                 sqlite_pool(options, SQLITE_READERS).await
             }
         }

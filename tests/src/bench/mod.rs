@@ -2,7 +2,9 @@
 
 pub mod cloud;
 pub mod queue;
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 mod queue_bare;
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 mod queue_ours;
 mod server;
 mod table;

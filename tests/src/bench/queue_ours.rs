@@ -146,7 +146,7 @@ pub(super) fn project(n: usize) -> ProjectId {
 }
 
 pub(super) fn request(n: usize) -> Request {
-    let arch = if n % 2 == 0 { Arch::X86_64 } else { Arch::Arm64 };
+    let arch = if n.is_multiple_of(2) { Arch::X86_64 } else { Arch::Arm64 };
     Request::Provision { project: project(n / 2 % (BUILDERS / 2)), arch }
 }
 

@@ -60,6 +60,7 @@ pub(super) struct Pace {
 }
 
 impl Default for Pace {
+    #[expect(clippy::disallowed_methods, reason = "it paces wake-ups, which no decision depends on")]
     fn default() -> Self {
         Self {
             start: Instant::now(),
