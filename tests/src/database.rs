@@ -105,7 +105,9 @@ impl Raw {
 pub fn still_clock() -> Guard {
     Arc::new(|| {
         let (sender, receiver) = mpsc::channel::<()>();
-        tokio::task::spawn_blocking(move || drop(receiver.recv()));
+        tokio::task::spawn_blocking(move || {
+            let _ = receiver.recv();
+        });
         Box::new(sender)
     })
 }

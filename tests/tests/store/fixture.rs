@@ -3,7 +3,7 @@
 use providers::{Kind, RemoteId, ResourceId, VolumeShape};
 use provisioner::{
     core::{
-        Blueprint, Fact, JobId, Name, OrgId, Outcome, Project, ProjectId, Request, ResourceRow, RowChange, RowState,
+        Blueprint, Fact, JobId, Name, OrgId, Outcome, ProjectId, Request, ResourceRow, RowChange, RowState,
         scene::CacheShape,
     },
     store::{Claim, Claimed, Finish, NewJob, NewProject, RecordError, Session, SignOn, Store, StoreError, WorkerId},
