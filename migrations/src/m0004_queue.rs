@@ -4,7 +4,7 @@
 //! write-ahead log that it costs. Three decisions follow from that.
 //!
 //! - A job's row is written once and deleted once. Who runs it stands in `lanes`, one row for a builder, whose updates
-//!   touch no index (HOT on PostgreSQL, hence the fill factor). The same row is what makes two running jobs of one
+//!   touch no index (HOT on PostgreSQL; the fill factor leaves room for versions that an old snapshot keeps). The same row is what makes two running jobs of one
 //!   builder impossible: there is room for one.
 //! - A job that may run at once has no `run_at` and stands in `jobs_ready`; one that was scheduled, or came back, has
 //!   one and stands in `jobs_due`. Neither index holds the other's rows.
@@ -73,7 +73,7 @@ CREATE TABLE lanes (
     worker integer,
     fence integer NOT NULL,
     stamp integer NOT NULL
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 20);
 
 CREATE TABLE events (
     id bigserial PRIMARY KEY,

@@ -73,6 +73,18 @@ impl Token {
 pub struct RemoteId(pub String);
 
 impl RemoteId {
+    /// The name of a thing that is yet to be made: for [`crate::Provider::check`] alone, before any cloud call.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether the thing has a name.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

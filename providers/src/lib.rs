@@ -4,7 +4,10 @@
 //! knows. It never retries, never sleeps, never chooses a region, and keeps nothing that a crash may lose.
 
 pub mod aws;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
+pub mod fake;
 mod id;
 mod observed;
 mod spec;
@@ -45,7 +48,7 @@ pub trait Provider: Send + Sync {
     fn zones(&self) -> Vec<Zone>;
 
     /// Whether the configuration has all that creating this takes: a subnet for the zone, an image for the
-    /// architecture, and the like. No cloud call is made.
+    /// architecture, and the like. No cloud call is made. What the specification refers to may be [`RemoteId::unknown`].
     ///
     /// # Errors
     /// [`ErrorClass::Invalid`], naming the missing configuration key.
@@ -55,6 +58,15 @@ pub trait Provider: Send + Sync {
     ///
     /// `target.remote` names a thing that is known to exist and only needs finishing (a key that has no alias yet).
     /// A [`Spec::Volume`] is never ensured by itself: it is born with its machine.
+    ///
+    /// The answer to the creation of a machine is [`Observed::Pending`]: only a later look can verify. A token is spent
+    /// by what it made, for ever: when that has died or was removed, the same token answers [`Observed::Absent`] (with
+    /// the reason, where the cloud tells) or [`ErrorClass::Conflict`], and never makes another. The same token with
+    /// another request is [`ErrorClass::Conflict`]. A refusal spends no token.
+    ///
+    /// A key has no token: its alias is unique, and of two that race for it both get the winner. A key that can't be
+    /// used is [`Observed::Broken`] with [`ErrorClass::KeyUnusable`]. After its removal, when the alias is gone, a key
+    /// that is named by `target.remote` is [`Observed::Leaving`], and without that name a fresh one is made.
     ///
     /// # Errors
     /// [`CallError`], whose class says whether anything may have been made.
@@ -70,14 +82,21 @@ pub trait Provider: Send + Sync {
     /// for a page of targets, never one for each. What is found is verified against its specification:
     /// encryption, key, zone, architecture and tags; what differs is [`Observed::Broken`].
     ///
-    /// A target without a remote id is looked for by its tag.
+    /// Keys are the exception where the cloud has no call for many: they may cost a call each.
+    ///
+    /// A target without a remote id is looked for by its tag, which finds no shadows: `died` is told to those who know
+    /// the remote id. What was made less than [`Capabilities::visibility_secs`] ago may be shown as absent either way.
     ///
     /// # Errors
     /// [`CallError`]. A listing that was cut short is an error, never a shorter answer.
     async fn observe(&self, region: Region, targets: &[Target]) -> Result<Vec<Observed>, CallError>;
 
     /// Takes it away. What is absent already is success. A machine's cache volume stays; a key is scheduled for
-    /// deletion and loses its alias; an attachment is detached.
+    /// deletion and loses its alias; an attachment is detached. A volume that is attached is refused with
+    /// [`ErrorClass::Conflict`], and nothing happens to it.
+    ///
+    /// Without a remote id it takes away all that the tag finds now. That is to be believed only when the time has
+    /// passed in which the cloud may hide what it has just made.
     ///
     /// # Errors
     /// [`CallError`].

@@ -152,7 +152,7 @@ async fn a_lost_race_for_the_alias_gives_up_only_the_new_key() {
     let seen = paper.provider().ensure(&token(), &the_key(None)).await.expect("ensure");
     assert!(matches!(&seen, Observed::Ready(found) if found.remote.as_str() == KEY), "{seen:?}");
     let sent = paper.sent();
-    assert!(sent[6].starts_with("ScheduleKeyDeletion") && sent[6].contains(OTHER_KEY), "{}", sent[6]);
+    assert!(sent[6].starts_with("ScheduleKeyDeletion") && sent[6].contains("99999999-2222"), "{}", sent[6]);
 }
 
 #[tokio::test]
@@ -559,8 +559,8 @@ async fn what_is_not_configured_is_named_before_any_call() {
     let mut shape = volume_spec(Arch::X86_64);
     shape.shape.throughput_mibps = Some(3000);
     assert!(named(MachineSpec { cache: CacheSource::Born(shape), ..spec }).contains("gp3 can't be"));
-    let zones = provider.usable_zones(region("us-east-1"));
-    assert_eq!(zones.iter().map(|zone| zone.name()).collect::<Vec<_>>(), ["us-east-1a"]);
+    let zones = provider.zones();
+    assert_eq!(zones.iter().map(|zone| zone.name()).collect::<Vec<_>>(), ["eu-central-1b", "us-east-1a"]);
     assert!(paper.calls().is_empty());
 }
 

@@ -1,5 +1,9 @@
 //! `provisioner`: durable jobs become encrypted cache volumes and builder machines, in the region where they belong.
 
+pub mod cli;
+pub mod config;
 pub mod core;
+pub mod demo;
+pub mod execute;
 pub mod store;
 pub mod worker;

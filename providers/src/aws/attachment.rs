@@ -6,8 +6,8 @@ use super::{AwsProvider, CACHE_DEVICE, error::code, error::refused, name};
 use crate::{AttachmentSpec, CallError, Found, Observed, RemoteId, Target};
 
 impl AwsProvider {
-    /// One `AttachVolume`. It takes no token; a volume has one machine at most, so a second call is refused, and then what
-    /// there is decides.
+    /// One `AttachVolume`. It takes no token; a volume has one machine at most, so a second call is refused, and then
+    /// what there is decides.
     pub(super) async fn attach(&self, target: &Target, spec: &AttachmentSpec) -> Result<Observed, CallError> {
         let region = target.spec.region();
         let request = (self.clients(region).await.ec2.attach_volume())

@@ -29,6 +29,11 @@ impl AwsProvider {
         self.config.region(region).ok_or_else(missing)
     }
 
+    /// The configured name of the root device there.
+    pub(super) fn root_device(&self, region: Region) -> &str {
+        self.config.region(region).map_or("", |section| section.root_device.as_str())
+    }
+
     /// The subnet of that zone.
     pub(super) fn subnet(&self, zone: Zone) -> Result<&str, CallError> {
         let region = zone.region();
@@ -80,6 +85,9 @@ fn check_volume(spec: &VolumeSpec) -> Result<(), CallError> {
 
 /// A key of another region would take the data's secret out of its residency.
 fn check_key(key: &RemoteId, region: Region) -> Result<(), CallError> {
+    if !key.is_known() {
+        return Ok(());
+    }
     let parts: Vec<&str> = key.as_str().split(':').collect();
     match parts.as_slice() {
         ["arn", _, "kms", place, _, _] if *place == region.name() => Ok(()),
@@ -87,8 +95,8 @@ fn check_key(key: &RemoteId, region: Region) -> Result<(), CallError> {
     }
 }
 
-/// Source: Amazon EC2 API Reference, `EbsBlockDevice`; Amazon EBS User Guide, "General Purpose SSD volumes" (at most 500 IOPS
-/// for each GiB, and 0.25 MiB/s for each IOPS).
+/// Source: Amazon EC2 API Reference, `EbsBlockDevice`; Amazon EBS User Guide, "General Purpose SSD volumes" (at most
+/// 500 IOPS for each GiB, and 0.25 MiB/s for each IOPS).
 fn check_shape(shape: VolumeShape) -> Result<(), CallError> {
     let VolumeShape { ssd, size_gib, iops, throughput_mibps } = shape;
     match ssd {

@@ -60,7 +60,8 @@ impl AwsProvider {
             // One call is one attempt: what may be repeated is decided where the facts are.
             .retry_config(RetryConfig::disabled())
             .timeout_config(time)
-            // Answers are small: the time limit of the operation covers a stalled one, which is then ambiguous as it should be.
+            // Answers are small: the time limit of the operation covers a stalled one, which is then ambiguous as it
+            // should be.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         Clients {

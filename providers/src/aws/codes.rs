@@ -18,12 +18,13 @@ pub(super) enum Source {
     /// `EnableKeyRotation`, `GetKeyRotationStatus`, `CreateAlias`, `DeleteAlias`, `TagResource`, `ListKeys`,
     /// `ListAliases`, `ListResourceTags`, `ScheduleKeyDeletion`.
     Kms,
-    /// AWS KMS and AWS STS API References, "Common errors"; AWS Signature Version 4 in the IAM User Guide, troubleshooting.
+    /// AWS KMS and AWS STS API References, "Common errors"; AWS Signature Version 4 in the IAM User Guide,
+    /// troubleshooting.
     Common,
     /// AWS SDKs and Tools Reference Guide, "Retry behavior", the codes that count as throttling.
     SdkRetry,
-    /// What EC2 hands on from KMS, in replies and as `StateReason`; not in the reference. AWS re:Post Knowledge Center, "Why can't
-    /// I start my EC2 instance with encrypted volumes" (`Client.InternalError`); public reports of
+    /// What EC2 hands on from KMS, in replies and as `StateReason`; not in the reference. AWS re:Post Knowledge Center,
+    /// "Why can't I start my EC2 instance with encrypted volumes" (`Client.InternalError`); public reports of
     /// `InvalidKMSKey.InvalidState` (aws-samples/eks-workshop-v2#1542, CiscoDevNet/cloud-cml#8).
     KeyHandedOn,
 }
@@ -31,7 +32,8 @@ pub(super) enum Source {
 /// A row.
 pub(super) type Row = (&'static str, ErrorClass, Source);
 
-/// The table, checked against a public copy of the reference's page (solvuu/awsm, `lib/codegen/ec2_errors.ml`). Codes that EC2 and KMS share mean the same in both.
+/// The table, checked against a public copy of the reference's page (solvuu/awsm, `lib/codegen/ec2_errors.ml`). Codes
+/// that EC2 and KMS share mean the same in both.
 #[rustfmt::skip]
 pub(super) const CODES: &[Row] = &[
     // Asked too often.
@@ -190,8 +192,8 @@ pub(super) const CODES: &[Row] = &[
     ("SerializationException", Invalid, Source::Common),
 ];
 
-/// The class of an answer. Where no row knows the code, 5xx and 429 are classed by status (Amazon EC2 API Reference: server errors are
-/// "accompanied by a 500-series HTTP response code"), and the rest is not recognized.
+/// The class of an answer. Where no row knows the code, 5xx and 429 are classed by status (Amazon EC2 API Reference:
+/// server errors are "accompanied by a 500-series HTTP response code"), and the rest is not recognized.
 pub(super) fn classify(code: &str, status: u16) -> ErrorClass {
     if let Some((_, class, _)) = CODES.iter().find(|(known, _, _)| *known == code) {
         return *class;
@@ -238,7 +240,8 @@ pub(super) fn reason(code: Option<&str>, message: Option<&str>, machine: &str) -
     let said = message.unwrap_or(code);
     let remedy = match class {
         KeyUnusable => {
-            ": EC2 could not use the organization's key; see that it is enabled and that the worker's role may kms:CreateGrant on it"
+            ": EC2 could not use the organization's key; see that it is enabled, and that the worker's role may \
+             kms:CreateGrant on it"
         }
         ErrorClass::Throttled
         | Unavailable

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 
+use aws_config::imds::client::error::TokenError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::codes;
@@ -18,7 +21,8 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        // The SDK calls a success that it can't read a refusal without a code. Whatever was asked may well have been done.
+        // The SDK calls a success that it can't read a refusal without a code. Whatever was asked may well have been
+        // done.
         SdkError::ServiceError(answer) if answer.raw().status().is_success() => {
             let message = format!("{what}: the answer can't be read: {}", chain(error));
             CallError::new(call, ErrorClass::Ambiguous, "Unreadable", message)
@@ -64,6 +68,7 @@ where
 {
     if let Some(credentials) = find::<CredentialsError>(error) {
         let (class, code) = match credentials {
+            CredentialsError::ProviderError(_) if source_refused(error) => (ErrorClass::Denied, "CredentialsRefused"),
             CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
                 (ErrorClass::Unavailable, "CredentialsUnavailable")
             }
@@ -73,7 +78,8 @@ where
             _ => (ErrorClass::Denied, "CredentialsUnusable"),
         };
         let message = format!(
-            "{what}: no AWS credentials: {}; set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
+            "{what}: no AWS credentials: {}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, or run with a role",
             chain(credentials)
         );
         return CallError::new(call, class, code, message);
@@ -88,6 +94,17 @@ where
         }
         _ => CallError::new(call, ErrorClass::Ambiguous, "NoAnswer", format!("{what}: {}", chain(error))),
     }
+}
+
+/// Whether the place that hands out credentials said no, rather than nothing: the instance's metadata service, or STS.
+fn source_refused(error: &(dyn Error + 'static)) -> bool {
+    fn said_no<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+        let answer = find::<SdkError<E, HttpResponse>>(error).and_then(SdkError::raw_response);
+        answer.is_some_and(|answer| answer.status().is_client_error() && answer.status().as_u16() != 429)
+    }
+    said_no::<TokenError>(error)
+        || said_no::<AssumeRoleError>(error)
+        || said_no::<AssumeRoleWithWebIdentityError>(error)
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
@@ -113,7 +130,7 @@ fn chain(error: &dyn Error) -> String {
         }
         next = source.source();
     }
-    text.chars().take(LONGEST_MESSAGE).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_MESSAGE).collect()
 }
 
 /// `Retry-After` is in seconds (RFC 9110, section 10.2.3), `x-amz-retry-after` in milliseconds.

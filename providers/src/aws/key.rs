@@ -1,8 +1,8 @@
 //! An organization's key in a region: customer-managed, symmetric, rotating, found by its alias.
 //!
-//! The alias is made last, so a key that has it is finished. `CreateKey` has no token: after a lost reply the key is searched by
-//! its tags (see [`super::strays`]). No key is ever scheduled for deletion here but one that this very call made and
-//! nobody can have used, or one whose removal was asked for.
+//! The alias is made last, so a key that has it is finished. `CreateKey` has no token: after a lost reply the key is
+//! searched by its tags (see [`super::strays`]). No key is ever scheduled for deletion here but one that this very call
+//! made and nobody can have used, or one whose removal was asked for.
 
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec as CipherSpec, KeyState, KeyUsageType, Tag};
 
@@ -12,7 +12,8 @@ use crate::{CallError, ErrorClass, Found, KeySpec, Observed, RemoteId, Target, T
 /// Credentials that are good, and a key or a role that does not let them. Missing credentials have other codes.
 const ACCESS_DENIED: &str = "AccessDeniedException";
 
-/// Whether it can be a part of an alias (AWS KMS API Reference, `CreateAlias`, `AliasName`: `[a-zA-Z0-9/_-]`, 256 at most).
+/// Whether it can be a part of an alias (AWS KMS API Reference, `CreateAlias`, `AliasName`: `[a-zA-Z0-9/_-]`, 256 at
+/// most).
 pub(super) fn fits_alias(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     (1..=64).contains(&name.len()) && name.chars().all(fits)
@@ -31,6 +32,11 @@ pub(super) fn check_name(org: &str) -> Result<(), CallError> {
 /// A key's ARN.
 pub(super) fn arn(key: &KeyMetadata) -> RemoteId {
     RemoteId::from(key.arn().unwrap_or_else(|| key.key_id()))
+}
+
+/// The key's id in its ARN. Every operation takes either (AWS KMS API Reference); an id is what the console shows.
+fn bare_id(key: &RemoteId) -> &str {
+    key.as_str().rsplit('/').next().unwrap_or(key.as_str())
 }
 
 impl AwsProvider {
@@ -57,7 +63,8 @@ impl AwsProvider {
         let made = self.create(&kms, spec, &alias).await?;
         match self.finish(&kms, spec, &made, true).await {
             Ok(seen) => Ok(seen),
-            // The key exists: that must not be forgotten over what came after. The next `ensure` names the error if it lasts.
+            // The key exists: that must not be forgotten over what came after. The next `ensure` names the error if it
+            // lasts.
             Err(error) => {
                 tracing::warn!(key = %made, %error, "a key was made and could not be finished");
                 Ok(Observed::Pending(Found::new(made)))
@@ -86,15 +93,15 @@ impl AwsProvider {
     async fn finish(&self, kms: &Clients, spec: &KeySpec, key: &RemoteId, fresh: bool) -> Result<Observed, CallError> {
         let alias = self.alias(spec);
         let what = format!("{alias} ({key})");
-        let rotation = kms.kms.enable_key_rotation().key_id(key.as_str()).send().await;
+        let rotation = kms.kms.enable_key_rotation().key_id(bare_id(key)).send().await;
         rotation.map_err(|error| refused("kms:EnableKeyRotation", &what, &error))?;
         if !fresh {
             let call = "kms:TagResource";
             let tags = key_tags(call, &tags::of_key(&self.deployment, spec))?;
-            let tagged = kms.kms.tag_resource().key_id(key.as_str()).set_tags(Some(tags)).send().await;
+            let tagged = kms.kms.tag_resource().key_id(bare_id(key)).set_tags(Some(tags)).send().await;
             tagged.map_err(|error| refused(call, &what, &error))?;
         }
-        match kms.kms.create_alias().alias_name(&alias).target_key_id(key.as_str()).send().await {
+        match kms.kms.create_alias().alias_name(&alias).target_key_id(bare_id(key)).send().await {
             Ok(_) => self.rotates(kms, &alias, key).await,
             Err(error) if code(&error) == Some("AlreadyExistsException") => {
                 let refusal = refused("kms:CreateAlias", &what, &error);
@@ -119,10 +126,10 @@ impl AwsProvider {
 
     async fn rotates(&self, kms: &Clients, alias: &str, key: &RemoteId) -> Result<Observed, CallError> {
         let what = format!("{alias} ({key})");
-        let answer = kms.kms.get_key_rotation_status().key_id(key.as_str()).send().await;
+        let answer = kms.kms.get_key_rotation_status().key_id(bare_id(key)).send().await;
         let answer = answer.map_err(|error| refused("kms:GetKeyRotationStatus", &what, &error))?;
         if !answer.key_rotation_enabled() {
-            let rotation = kms.kms.enable_key_rotation().key_id(key.as_str()).send().await;
+            let rotation = kms.kms.enable_key_rotation().key_id(bare_id(key)).send().await;
             rotation.map_err(|error| refused("kms:EnableKeyRotation", &what, &error))?;
         }
         Ok(Observed::Ready(Found::new(key.clone())))
@@ -191,7 +198,7 @@ impl AwsProvider {
 
     async fn schedule_deletion(&self, kms: &Clients, key: &RemoteId) -> Result<(), CallError> {
         let days = i32::from(self.config.key_deletion_days);
-        let error = match kms.kms.schedule_key_deletion().key_id(key.as_str()).pending_window_in_days(days).send().await
+        let error = match kms.kms.schedule_key_deletion().key_id(bare_id(key)).pending_window_in_days(days).send().await
         {
             Ok(_) => return Ok(()),
             Err(error) => error,
@@ -251,8 +258,8 @@ fn denied(remote: &RemoteId, error: &CallError) -> Observed {
     Observed::Broken { found: Found::new(remote.clone()), why }
 }
 
-/// What a key is that can't be used; none if it can. A dying key without `alias` is on its way out; one that still has it was not
-/// removed by us, or not wholly.
+/// What a key is that can't be used; none if it can. A dying key without `alias` is on its way out; one that still has
+/// it was not removed by us, or not wholly.
 fn unusable(key: &KeyMetadata, alias: Option<&str>) -> Option<Observed> {
     let remote = arn(key);
     let id = key.key_id();
@@ -262,7 +269,8 @@ fn unusable(key: &KeyMetadata, alias: Option<&str>) -> Option<Observed> {
             Some(alias) => (
                 "PendingDeletion",
                 format!(
-                    "is scheduled for deletion, and {alias} still leads to it: `aws kms cancel-key-deletion --key-id {id}` and `aws kms enable-key --key-id {id}`, or let its removal end"
+                    "is scheduled for deletion, and {alias} still leads to it: `aws kms cancel-key-deletion --key-id \
+                     {id}` and `aws kms enable-key --key-id {id}`, or let its removal end"
                 ),
             ),
         },

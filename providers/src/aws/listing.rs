@@ -1,7 +1,7 @@
 //! All that carries the deployment's tag, page by page: machines, then volumes, then keys.
 //!
-//! Left out, because they are parts or shadows and not things: terminated instances, deleted volumes, root volumes of machines, and keys
-//! whose deletion is scheduled. A root volume that outlived its machine is listed, without an id.
+//! Left out, because they are parts or shadows and not things: terminated instances, deleted volumes, root volumes of
+//! machines, and keys whose deletion is scheduled. A root volume that outlived its machine is listed, without an id.
 
 use aws_sdk_ec2::types::{Instance, InstanceStateName, Volume};
 use aws_smithy_types::DateTime;
@@ -66,7 +66,10 @@ impl AwsProvider {
         let what = format!("volumes in {}", region.name());
         let answer = request.send().await.map_err(|error| refused("ec2:DescribeVolumes", &what, &error))?;
         let next = answer.next_token().filter(|token| !token.is_empty()).map(ToOwned::to_owned);
-        Ok((answer.volumes().iter().filter_map(listed_volume).collect(), next))
+        Ok((
+            answer.volumes().iter().filter_map(|volume| listed_volume(volume, self.root_device(region))).collect(),
+            next,
+        ))
     }
 
     async fn list_keys(
@@ -121,8 +124,8 @@ fn listed_machine(instance: &Instance) -> Option<Listed> {
     })
 }
 
-fn listed_volume(volume: &Volume) -> Option<Listed> {
-    let is_root = volume::is_root(volume);
+fn listed_volume(volume: &Volume, root_device: &str) -> Option<Listed> {
+    let is_root = volume::is_root(volume, root_device);
     if volume::is_gone(volume) || (is_root && volume::attached_to(volume).is_some()) {
         return None;
     }

@@ -1,15 +1,15 @@
 //! Amazon EC2, EBS and KMS behind the [`Provider`] trait.
 //!
-//! A key is two requests and an alias, a cold builder is one `RunInstances`, and waiting is one `DescribeInstances` for all
-//! that wait. Nothing here retries, sleeps or draws a random token. What is kept in memory (clients, the
-//! account's id, what was read of volumes that can't change) can be lost at any time.
+//! A key is two requests and an alias, a cold builder is one `RunInstances`, and waiting is one `DescribeInstances` for
+//! all that wait. Nothing here retries, sleeps or draws a random token. What is kept in memory (clients, the account's
+//! id, what was read of volumes that can't change) can be lost at any time.
 //!
 //! The worker's role needs, besides the EC2 actions that are called here: `kms:CreateKey`, `kms:DescribeKey`,
-//! `kms:EnableKeyRotation`, `kms:GetKeyRotationStatus`, `kms:CreateAlias`, `kms:DeleteAlias`, `kms:ListKeys`, `kms:ListAliases`,
-//! `kms:ListResourceTags`, `kms:TagResource`, `kms:ScheduleKeyDeletion`; and through EC2 (`kms:ViaService`)
-//! `kms:CreateGrant`, `kms:Decrypt`, `kms:GenerateDataKeyWithoutPlaintext` and `kms:ReEncrypt*`
-//! (Amazon EBS User Guide, "Requirements for Amazon EBS encryption", permissions for IAM users);
-//! `ssm:GetParameters` where an image is `resolve:ssm:`, and `iam:PassRole` where there is an instance profile.
+//! `kms:EnableKeyRotation`, `kms:GetKeyRotationStatus`, `kms:CreateAlias`, `kms:DeleteAlias`, `kms:ListKeys`,
+//! `kms:ListAliases`, `kms:ListResourceTags`, `kms:TagResource`, `kms:ScheduleKeyDeletion`; and through EC2
+//! (`kms:ViaService`) `kms:CreateGrant`, `kms:Decrypt`, `kms:GenerateDataKeyWithoutPlaintext` and `kms:ReEncrypt*`
+//! (Amazon EBS User Guide, "Requirements for Amazon EBS encryption", permissions for IAM users); `ssm:GetParameters`
+//! where an image is `resolve:ssm:`, and `iam:PassRole` where there is an instance profile.
 
 mod attachment;
 mod check;

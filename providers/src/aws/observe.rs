@@ -120,15 +120,15 @@ impl AwsProvider {
         };
         let disks: HashMap<String, verify::Disk> =
             machine::volumes_to_read(instance).into_iter().filter_map(read).collect();
-        let root = self.config.region(spec.placement.region()).map_or("", |section| section.root_device.as_str());
+        let root = self.root_device(spec.placement.region());
         machine::judge(&self.deployment, root, spec, instance, &disks)
     }
 
     fn judge_volume(&self, target: &Target, spec: &VolumeSpec, volumes: &[Volume]) -> Observed {
-        let id = spec.id.to_string();
+        let (id, root) = (spec.id.to_string(), self.root_device(spec.placement.region()));
         let ours = volumes.iter().filter(|volume| match &target.remote {
             Some(RemoteId(remote)) => volume.volume_id() == Some(remote),
-            None => tags::get(volume.tags(), tags::CACHE) == Some(id.as_str()) && !volume::is_root(volume),
+            None => tags::get(volume.tags(), tags::CACHE) == Some(id.as_str()) && !volume::is_root(volume, root),
         });
         let mut ours: Vec<&Volume> = ours.collect();
         ours.sort_by_key(|volume| volume.volume_id().map(ToOwned::to_owned));

@@ -52,9 +52,11 @@ impl AwsProvider {
     }
 }
 
+/// Whether all of them are, or were already, terminated.
 fn is_gone(changes: &[InstanceStateChange]) -> bool {
     let gone = |change: &InstanceStateChange| {
-        matches!(change.current_state().and_then(|state| state.name()), Some(InstanceStateName::Terminated))
+        let mut states = [change.previous_state(), change.current_state()].into_iter().flatten();
+        states.any(|state| matches!(state.name(), Some(InstanceStateName::Terminated)))
     };
     !changes.is_empty() && changes.iter().all(gone)
 }

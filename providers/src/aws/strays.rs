@@ -1,7 +1,8 @@
 //! The search for keys by tag: for those whose `CreateKey` was answered to nobody.
 //!
-//! KMS can't filter by tag. The cost is the pages of `ListAliases` and of `ListKeys`, and one `ListResourceTags` for each key that
-//! no alias leads to (with the rarely met exception of dying ones, one `DescribeKey` for each that is found).
+//! KMS can't filter by tag. The cost is the pages of `ListAliases` and of `ListKeys`, and one `ListResourceTags` for
+//! each key that no alias leads to (with the rarely met exception of dying ones, one `DescribeKey` for each that is
+//! found).
 
 use std::collections::HashSet;
 

@@ -1,9 +1,9 @@
 //! The tags that everything of ours carries, and how they are read back.
 //!
 //! `RunInstances` puts one set of volume tags on every volume that it makes, the root volume included. So a volume is
-//! never told apart by its tags alone: `provisioner:cache` names the cache volume that is born with the machine, and the
-//! root volume, which carries it too, is known by its snapshot, its device or its deletion on termination
-//! (see [`super::volume`]). A machine that is given an existing cache puts no `provisioner:cache` on its root volume.
+//! never told apart by its tags alone: `provisioner:cache` names the cache volume that is born with the machine, and
+//! the root volume, which carries it too, is known by its snapshot, its device or its deletion on termination (see
+//! [`super::volume`]). A machine that is given an existing cache puts no `provisioner:cache` on its root volume.
 
 use regions::Arch;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! What was read back, held against what was asked for: encryption, key, zone, architecture, tags. Never assumed, because EC2
-//! checks a key only after it has said yes (Amazon EC2 API Reference, `CreateVolume`, `KmsKeyId`).
+//! What was read back, held against what was asked for: encryption, key, zone, architecture, tags. Never assumed,
+//! because EC2 checks a key only after it has said yes (Amazon EC2 API Reference, `CreateVolume`, `KmsKeyId`).
 
 use std::sync::PoisonError;
 

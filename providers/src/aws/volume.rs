@@ -6,15 +6,16 @@ use super::{AwsProvider, error::code, error::refused, name, verify};
 use crate::{CallError, ErrorClass, Found, Observed, RemoteId, Target, Trouble, VolumeSpec};
 
 impl AwsProvider {
-    /// Deletes it. One that is attached is refused by EC2 (`VolumeInUse`), and is never detached from here. After a lost
-    /// reply all that carry the volume's tag go.
+    /// Deletes it. One that is attached is refused by EC2 (`VolumeInUse`), and is never detached from here. After a
+    /// lost reply all that carry the volume's tag go.
     pub(super) async fn delete_volume(&self, target: &Target) -> Result<Observed, CallError> {
         let region = target.spec.region();
         let ids = match &target.remote {
             Some(remote) => vec![remote.0.clone()],
             None => {
                 let tagged = self.volumes_by_tag(region, vec![target.spec.id().to_string()]).await?;
-                let caches = tagged.iter().filter(|volume| !is_root(volume) && !is_gone(volume));
+                let root = self.root_device(region);
+                let caches = tagged.iter().filter(|volume| !is_root(volume, root) && !is_gone(volume));
                 caches.filter_map(|volume| volume.volume_id().map(ToOwned::to_owned)).collect()
             }
         };
@@ -33,10 +34,13 @@ impl AwsProvider {
 }
 
 /// Whether it is the root volume of some machine. Root volumes carry the tags of the cache that was born with them, but
-/// come from an image's snapshot, or are attached so as to end with their machine; a cache is blank, and stays.
-pub(super) fn is_root(volume: &Volume) -> bool {
-    let ends_with_machine = |attachment: &VolumeAttachment| attachment.delete_on_termination() == Some(true);
-    volume.snapshot_id().is_some_and(|id| !id.is_empty()) || volume.attachments().iter().any(ends_with_machine)
+/// come from an image's snapshot, or are attached as the root device or so as to end with their machine; a cache is
+/// blank, and stays.
+pub(super) fn is_root(volume: &Volume, root_device: &str) -> bool {
+    let as_root = |attachment: &VolumeAttachment| {
+        attachment.delete_on_termination() == Some(true) || attachment.device() == Some(root_device)
+    };
+    volume.snapshot_id().is_some_and(|id| !id.is_empty()) || volume.attachments().iter().any(as_root)
 }
 
 /// Whether nothing is left but a shadow, or soon will be.

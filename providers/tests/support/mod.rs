@@ -1,4 +1,5 @@
-//! A cloud made of paper: it keeps the requests that the SDK would have sent, and gives the answers that a test wrote down.
+//! A cloud made of paper: it keeps the requests that the SDK would have sent, and gives the answers that a test wrote
+//! down.
 
 #![allow(dead_code, unreachable_pub)]
 

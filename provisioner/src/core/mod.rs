@@ -3,6 +3,7 @@
 //! [`plan()`] turns a request and what the database knows into immutable data; [`Progress`] is a fold over
 //! recorded facts; [`next()`] says what to do now. No I/O happens here, and time comes in as an argument.
 
+pub mod cache_limits;
 pub mod fact;
 pub mod id;
 pub mod job;
@@ -16,6 +17,7 @@ pub mod scene;
 #[cfg(test)]
 mod tests;
 
+pub use cache_limits::CacheShapeError;
 pub use fact::{After, Entry, Fact, Verb};
 pub use id::{JobId, Name, NameError, OrgId, ProjectId};
 pub use job::{Ending, JobState, Outcome};

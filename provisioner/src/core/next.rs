@@ -256,7 +256,11 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
         Certainty::Nothing => call(step, thing, Verb::Ensure, now),
         Certainty::Believed | Certainty::Maybe { looked_ms: None } => Want::Watch,
         Certainty::Maybe { looked_ms: Some(looked) } => {
-            if !thing.answered {
+            if !thing.answered && kind == Kind::Key && *looked < shown_by_ms(thing, now.visibility_secs) {
+                // A key has no token: what the lost call may have made must be found, or certainly not be there.
+                let from_ms = shown_by_ms(thing, now.visibility_secs).max(now.now_ms);
+                Want::Act(Move::Look { resources: vec![step.resource], from_ms })
+            } else if !thing.answered {
                 // The same token again: whatever the lost call did, there will be one.
                 call(step, thing, Verb::Ensure, now)
             } else if *looked < shown_by_ms(thing, now.visibility_secs) {

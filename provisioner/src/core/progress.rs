@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use providers::{CallError, Kind, Observed, RemoteId, ResourceId, Trouble};
+use providers::{CallError, Kind, Observed, Power, RemoteId, ResourceId, Trouble};
 
 use super::{After, Candidate, Ending, Entry, Fact, Goal, Outcome, Plan, RowState, Step, Verb};
 
@@ -197,6 +197,10 @@ impl Thing {
                 Certainty::Seen(Observed::Ready(found)) => {
                     step.goal.power().is_none_or(|power| found.power == Some(power))
                 }
+                // A machine that can't start, for want of its key say, is off all the same.
+                Certainty::Seen(Observed::Broken { found, .. }) => {
+                    step.goal == Goal::Stopped && found.power == Some(Power::Stopped)
+                }
                 Certainty::Nothing | Certainty::Believed | Certainty::Maybe { .. } | Certainty::Seen(_) => false,
             },
         }
@@ -222,6 +226,14 @@ impl Progress {
             progress.apply(entry.at_ms, &entry.fact);
         }
         progress
+    }
+
+    /// What a job's new holder has to assume: a call of the holder before may still be on its way, and its clock may have
+    /// been another. So whatever may be hidden may have been made just now.
+    pub fn doubt(&mut self, now_ms: i64) {
+        for thing in self.things.values_mut().filter(|thing| !thing.shown) {
+            thing.called_ms = thing.called_ms.map(|called| called.max(now_ms));
+        }
     }
 
     /// One fact more.

@@ -12,8 +12,8 @@ use crate::{
         Drop, Ending, Fact, Ground, Move, Now, Outcome, Phase, Plan, PlanError, Progress, Request, RowState, Scene,
         Scope, Stock, next, plan,
     },
-    store::{RecordError, StoreError},
-    worker::{Claimed, Handled, Lease},
+    store::{Claimed, RecordError, StoreError},
+    worker::{Handled, Lease},
 };
 
 /// How long a job waits for another that is making the same key, in milliseconds.
@@ -44,7 +44,8 @@ pub(super) struct Drive<'a> {
 
 impl<'a> Drive<'a> {
     pub(super) fn new(executor: &'a Executor, claimed: Claimed, lease: Lease) -> Self {
-        let progress = Progress::fold(&claimed.entries);
+        let mut progress = Progress::fold(&claimed.entries);
+        progress.doubt(executor.clock.now_ms());
         let recorded = progress.clone();
         Self { executor, claimed, lease, progress, recorded, unwritten: Vec::new() }
     }
@@ -205,6 +206,8 @@ impl<'a> Drive<'a> {
     }
 
     async fn plan(&mut self) -> Result<Option<Handled>, LetGo> {
+        // The scene is what the rows say, so they must say all that is known; and the changes of rows are told plan by plan.
+        self.write().await?;
         let store = &self.executor.store;
         let request = *self.request();
         if request.scope() != Scope::Builder && store.older_jobs_in_scope(&request, self.claimed.claim.job).await? > 0 {
@@ -232,10 +235,10 @@ impl<'a> Drive<'a> {
             zones: provider.map(|provider| provider.zones()).unwrap_or_default(),
             refused: self.executor.refusals.current(self.now_ms()),
         };
-        let capabilities = provider.map_or(
-            providers::Capabilities { attaches_at_birth: false, visibility_secs: 0 },
-            |provider| provider.capabilities(),
-        );
+        let capabilities = provider
+            .map_or(providers::Capabilities { attaches_at_birth: false, visibility_secs: 0 }, |provider| {
+                provider.capabilities()
+            });
         let ground = Ground {
             job: self.claimed.claim.job,
             scene,
@@ -278,7 +281,7 @@ impl<'a> Drive<'a> {
         let mut draft = Progress::default();
         draft.apply(0, &Fact::Planned { plan: plan.clone() });
         for thing in draft.things.values_mut() {
-            thing.remote.get_or_insert_with(|| RemoteId::from("to be made"));
+            thing.remote.get_or_insert_with(RemoteId::unknown);
         }
         for step in plan.steps.iter().filter(|step| step.prior.is_none()) {
             if let Some(target) = draft.target(step.resource) {

@@ -15,8 +15,8 @@ use regions::Cloud;
 
 use crate::{
     core::Policy,
-    store::Store,
-    worker::{Claimed, Clock, Handled, Handler, Lease},
+    store::{Claimed, Store},
+    worker::{Clock, Handled, Handler, Lease},
 };
 
 use drive::Drive;

@@ -205,7 +205,12 @@ pub(super) async fn open(url: &str, guard: Option<Guard>) -> Result<Store, Store
     let (statements, commits) = (AtomicU64::new(0), AtomicU64::new(0));
     let queue = super::queue::Queue::default();
     let shared = Shared { backend, place, writer, reader, statements, commits, queue };
-    Ok(Store { shared: Arc::new(shared), guard: guard.clone() })
+    Ok(Store {
+        shared: Arc::new(shared),
+        guard: guard.clone(),
+        #[cfg(feature = "sabotage")]
+        unfenced: false,
+    })
 }
 
 /// The schema as it is after all changes, for databases in memory: tests open thousands of them.

@@ -53,6 +53,8 @@ pub type Guard = Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>;
 pub struct Store {
     shared: Arc<Shared>,
     guard: Option<Guard>,
+    #[cfg(feature = "sabotage")]
+    unfenced: bool,
 }
 
 struct Shared {

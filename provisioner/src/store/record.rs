@@ -38,7 +38,32 @@ const HELD: &str = "SELECT j.id, j.org, j.project, j.cancel_asked, \
      (SELECT coalesce(max(f.seq), 0) FROM job_facts f WHERE f.job = j.id) AS last \
      FROM lanes l JOIN jobs j ON j.id = l.job WHERE l.lane = $1 AND l.job = $2 AND l.fence = $3 AND l.worker = $4";
 
+/// The check without its point, for the simulation on SQLite, which has to notice.
+#[cfg(feature = "sabotage")]
+const UNFENCED: &str = "SELECT j.id, j.org, j.project, j.cancel_asked, \
+     (SELECT coalesce(max(f.seq), 0) FROM job_facts f WHERE f.job = j.id) AS last \
+     FROM jobs j WHERE j.id = $2 AND $1 IS NOT NULL AND $3 IS NOT NULL AND $4 IS NOT NULL";
+
 impl Store {
+    /// The same database, on SQLite without the rule that only a job's present holder may write for it.
+    #[cfg(feature = "sabotage")]
+    #[must_use]
+    pub const fn without_fencing(mut self) -> Self {
+        self.unfenced = true;
+        self
+    }
+
+    #[cfg(feature = "sabotage")]
+    const fn fence(&self) -> &'static str {
+        if self.unfenced { UNFENCED } else { HELD }
+    }
+
+    #[cfg(not(feature = "sabotage"))]
+    #[expect(clippy::unused_self, reason = "tests may take the fence away")]
+    const fn fence(&self) -> &'static str {
+        HELD
+    }
+
     /// Appends the facts, applies the changes and writes one event, in one transaction, if the job is still the
     /// claim's. Statements, BEGIN and COMMIT included: on PostgreSQL one without changes, otherwise three and one or two
     /// for the changes; on SQLite five and one or two.
@@ -94,7 +119,7 @@ impl Store {
 
     /// The same for SQLite, where a statement does one thing.
     async fn tell_in_steps(&self, transaction: &DatabaseTransaction, told: &Told<'_>) -> Result<Held, RecordError> {
-        let held = held(&self.query(Via::Within(transaction), told.check(HELD)).await?)?;
+        let held = held(&self.query(Via::Within(transaction), told.check(self.fence())).await?)?;
         let (job, now_ms) = (told.claim.job.0, told.now_ms);
         if !told.texts.is_empty() {
             let mut sql = Sql::new("INSERT INTO job_facts (job, at, seq, fact) VALUES ");

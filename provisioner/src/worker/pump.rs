@@ -27,11 +27,17 @@ use super::{
 /// A handler that panicked gets its job again after this time.
 const AFTER_PANIC_MS: i64 = 10_000;
 
+/// An idle worker walks over the whole queue at most this often.
+const WALK_MS: i64 = 1_000;
+
 /// A draining worker looks this often whether others have finished.
 const DRAIN_POLL_MS: i64 = 500;
 
 /// Never more than this in one statement.
 const MOST: usize = 1_024;
+
+/// After so many yields without anything new, a batch goes out: some microseconds.
+const YIELDS: u32 = 24;
 
 /// Why the pump stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +81,8 @@ pub(super) struct Pump<'a> {
     in_doubt: bool,
     next_due_ms: Option<i64>,
     next_poll_ms: i64,
+    /// When everything was last walked over, at the latest.
+    walked_ms: i64,
     /// After a failure, nothing is tried before this.
     retry_at_ms: i64,
     failures: u32,
@@ -116,6 +124,7 @@ impl<'a> Pump<'a> {
             hungry: true,
             in_doubt: false,
             next_due_ms: None,
+            walked_ms: 0,
             retry_at_ms: 0,
             failures: 0,
             any_left: true,
@@ -199,6 +208,7 @@ impl<'a> Pump<'a> {
         }
         if self.next_poll_ms <= now_ms {
             self.next_poll_ms = now_ms + self.poll_ms;
+            self.walked_ms = now_ms;
             self.marks.forget();
             self.hungry = true;
         }
@@ -220,20 +230,16 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Takes what else has come back by now: jobs that began together often end together.
+    /// Takes what else comes back right now: jobs that began together often end together. It yields to the handlers, and waits
+    /// for nothing.
     async fn gather(&mut self) {
-        for _ in 0..4 {
-            let mut some = false;
+        let mut fruitless = 0;
+        while fruitless < YIELDS && !self.running.is_empty() {
+            tokio::task::yield_now().await;
+            fruitless += 1;
             while let Some(Ok(returned)) = self.handlers.try_join_next() {
                 self.take(returned);
-                some = true;
-            }
-            if self.running.is_empty() {
-                return;
-            }
-            tokio::task::yield_now().await;
-            if !some {
-                return;
+                fruitless = 0;
             }
         }
     }
@@ -326,8 +332,16 @@ impl<'a> Pump<'a> {
         let batch: Vec<_> = self.finishes.iter().take(MOST).cloned().collect();
         let look_for_any = self.config.drain && batch.is_empty() && self.running.is_empty();
         let now_ms = self.clock.now_ms();
-        let step =
-            Step { session: &self.life.session, finishes: &batch, slots, marks: &self.marks, look_for_any, now_ms };
+        let running: Vec<i64> = self.known().map(|job| job.0).collect();
+        let step = Step {
+            session: &self.life.session,
+            finishes: &batch,
+            running: &running,
+            slots,
+            marks: &self.marks,
+            look_for_any,
+            now_ms,
+        };
         match self.store.step(&step).await {
             Ok(stepped) => {
                 self.finishes.drain(..batch.len());
@@ -391,6 +405,11 @@ impl<'a> Pump<'a> {
         self.marks.learn(&stepped.sight, ranks, now_ms);
         self.next_due_ms = stepped.next_due_ms;
         self.any_left = stepped.any;
+        if slots > 0 && stepped.claimed.len() < slots && now_ms >= self.walked_ms + WALK_MS {
+            // Nothing much is ready: a good time to find what the marks have passed over.
+            self.walked_ms = now_ms;
+            self.marks.forget();
+        }
         if slots > 0 {
             self.hungry = stepped.contested || stepped.claimed.len() >= slots;
         }

@@ -7,8 +7,13 @@ async fn main() -> anyhow::Result<()> {
     let section = std::env::args().nth(1).unwrap_or_else(|| "all".to_owned());
     let mut met = true;
     match section.as_str() {
-        "queue" | "all" => met &= bench::queue::run().await?,
-        other => anyhow::bail!("unknown section `{other}`: use queue or all"),
+        "queue" => met &= bench::queue::run().await?,
+        "cloud" => bench::cloud::run()?,
+        "all" => {
+            bench::cloud::run()?;
+            met &= bench::queue::run().await?;
+        }
+        other => anyhow::bail!("unknown section `{other}`: use queue, cloud or all"),
     }
     std::process::exit(i32::from(!met));
 }

@@ -61,7 +61,6 @@ pub(super) struct World {
     bodies: Vec<Body>,
     tokens: BTreeMap<String, usize>,
     job: i64,
-    dropped: bool,
 }
 
 impl World {
@@ -78,7 +77,6 @@ impl World {
             bodies: Vec::new(),
             tokens: BTreeMap::new(),
             job: 0,
-            dropped: false,
         }
     }
 

@@ -81,9 +81,10 @@ impl Drive<'_> {
 
     pub(super) async fn look(&mut self, resources: &[ResourceId]) -> Result<(), LetGo> {
         let aims: Vec<_> = resources.iter().map(|id| (*id, self.aim(*id), self.is_unknown(*id))).collect();
+        let lookout = &self.executor.lookout;
         let looks = aims.into_iter().map(|(id, aim, at_once)| async move {
             match aim {
-                Some((provider, target)) => (id, self.executor.lookout.look(&provider, target, at_once).await),
+                Some((provider, target)) => (id, lookout.look(&provider, target, at_once).await),
                 None => (id, Err(unaimed(id))),
             }
         });
@@ -138,9 +139,12 @@ async fn perform(
 ) -> Result<Observed, CallError> {
     match (verb, token) {
         (Verb::Ensure, Some(token)) => provider.ensure(token, target).await,
-        (Verb::Ensure, None) => {
-            Err(CallError::new("ensure", ErrorClass::Unrecognized, "NoToken", "a call that makes something has no token"))
-        }
+        (Verb::Ensure, None) => Err(CallError::new(
+            "ensure",
+            ErrorClass::Unrecognized,
+            "NoToken",
+            "a call that makes something has no token",
+        )),
         (Verb::Start, _) => provider.power(target, Power::Running).await,
         (Verb::Stop, _) => provider.power(target, Power::Stopped).await,
         (Verb::Remove, _) => provider.remove(target).await,
@@ -148,7 +152,7 @@ async fn perform(
 }
 
 fn unaimed(resource: ResourceId) -> CallError {
-    let message = format!("resource {resource} can't be described: the cloud's name of something that it needs is not known");
+    let message =
+        format!("resource {resource} can't be described: the cloud's name of something that it needs is not known");
     CallError::new("plan", ErrorClass::Unrecognized, "Unaimed", message)
 }
-

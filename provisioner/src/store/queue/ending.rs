@@ -59,6 +59,8 @@ pub(super) async fn finish_dropping(db: &DatabaseConnection, finish: &Finish, no
             tx::exec(&tx, "DELETE FROM projects WHERE id = $1", [project.as_uuid().into()]).await?;
         }
         Some(Drop::Org(org)) => {
+            // Its projects go with it. A resource that is left keeps them, and with them the organization.
+            tx::exec(&tx, "DELETE FROM projects WHERE org = $1", [org.as_uuid().into()]).await?;
             tx::exec(&tx, "DELETE FROM orgs WHERE id = $1", [org.as_uuid().into()]).await?;
         }
         None => {}

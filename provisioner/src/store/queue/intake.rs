@@ -22,6 +22,9 @@ use super::{
 /// More jobs than this are not written in one statement.
 const MOST: usize = 256;
 
+/// After so many yields without anything new, a batch goes out.
+const YIELDS: u32 = 24;
+
 /// The longest idempotency key, in bytes.
 const KEY_BYTES: usize = 200;
 
@@ -189,14 +192,12 @@ impl Store {
 /// Works until nothing waits.
 async fn serve(store: Store) {
     loop {
-        // Callers that were answered a moment ago get a chance to come back before the next batch goes out.
-        let mut before = 0;
-        for _ in 0..3 {
+        // Callers that were answered a moment ago get a chance to come back before the next batch goes out: some microseconds.
+        let (mut before, mut fruitless) = (0, 0);
+        while fruitless < YIELDS && before < MOST {
             tokio::task::yield_now().await;
             let now = lock(&store.queue().asks).waiting.len();
-            if now == before || now >= MOST {
-                break;
-            }
+            fruitless = if now > before { 0 } else { fruitless + 1 };
             before = now;
         }
         let batch = {

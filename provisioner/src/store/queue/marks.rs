@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// An enqueueing statement that takes longer than this from drawing its ids to its commit may have its jobs found only by the
 /// next walk over everything.
-const LAG_MS: i64 = 250;
+const LAG_MS: i64 = 50;
 
 /// More ranks than this are not worth a mark each.
 const MOST: usize = 8;

@@ -20,6 +20,8 @@ pub(crate) struct Step<'a> {
     pub(crate) session: &'a Session,
     /// What has ended. None of it drops a tenant.
     pub(crate) finishes: &'a [Finish],
+    /// The jobs that it holds and that have not ended, to be passed over quickly. It may be incomplete.
+    pub(crate) running: &'a [i64],
     /// How many jobs it can take.
     pub(crate) slots: usize,
     /// What it knows of the front of the queue.
@@ -90,7 +92,7 @@ impl Store {
     /// The database's. A job that can't be understood is an error, too, and stays claimed.
     pub async fn claim(&self, session: &Session, slots: usize, now_ms: i64) -> Result<Vec<Claimed>, StoreError> {
         let marks = Marks::default();
-        let step = Step { session, finishes: &[], slots, marks: &marks, look_for_any: false, now_ms };
+        let step = Step { session, finishes: &[], running: &[], slots, marks: &marks, look_for_any: false, now_ms };
         let stepped = self.step(&step).await?;
         stepped.claimed.into_iter().map(|claimed| claimed.map_err(|bad| corrupt(&bad))).collect()
     }
@@ -111,8 +113,15 @@ impl Store {
         for (id, nths) in by_session {
             let session = Session { id, worker: finishes[nths[0]].claim.worker.clone() };
             let batch: Vec<_> = nths.iter().map(|&nth| finishes[nth].clone()).collect();
-            let step =
-                Step { session: &session, finishes: &batch, slots: 0, marks: &marks, look_for_any: false, now_ms };
+            let step = Step {
+                session: &session,
+                finishes: &batch,
+                running: &[],
+                slots: 0,
+                marks: &marks,
+                look_for_any: false,
+                now_ms,
+            };
             let stepped = self.step(&step).await;
             for nth in nths {
                 results[nth] = match &stepped {

@@ -1,5 +1,7 @@
 //! Workers sign on, beat, are given up for dead, and sign off.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, Value};
 
 use crate::{
@@ -184,10 +186,21 @@ async fn bury(tx: &DatabaseTransaction, now_ms: i64, also: Option<i32>) -> Resul
         [now_ms.into(), also.unwrap_or(0).into()],
     )
     .await?;
+    // A worker that was given up and does not know it yet may claim once more before its next heartbeat tells it. Nobody would
+    // ever miss that session: what it holds is freed with the rest.
+    let lost = tx::all(
+        tx,
+        "SELECT DISTINCT worker FROM lanes WHERE worker IS NOT NULL AND worker NOT IN (SELECT id FROM workers)",
+        [],
+    )
+    .await?;
+    let mut sessions = BTreeSet::new();
+    for row in dead.into_iter().chain(lost) {
+        sessions.insert(row.try_get_by_index::<i32>(0)?);
+    }
     let mut freed = 0;
-    for row in dead {
-        let id: i32 = row.try_get_by_index(0)?;
-        freed += free(tx, id, now_ms, 1).await?;
+    for session in sessions {
+        freed += free(tx, session, now_ms, 1).await?;
     }
     Ok(freed)
 }

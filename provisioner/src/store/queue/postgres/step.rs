@@ -18,6 +18,7 @@ use crate::{
 /// one change for each lane: over to the next job, or to nobody.
 /// The change looks at the lanes as they are when it gets there, not as they were: a lane that was lost is left alone, and
 /// one whose stamp moved is freed, but gets no new job.
+/// What this worker holds already is skipped first (`$20`), at no price.
 /// Correlated scalar subqueries stay subqueries, `OFFSET 0` keeps a subquery from being folded into its surroundings: the plan
 /// is the text.
 const STEP: &str = "
@@ -31,33 +32,36 @@ WITH said AS MATERIALIZED (
 ), leaving AS MATERIALIZED (
     SELECT coalesce(array_agg(job), '{}') AS jobs FROM said
 ), ready AS MATERIALIZED (
-    SELECT c.id, c.lane, c.rank, c.stamp
+    SELECT j.id, j.lane, j.rank, l.stamp
     FROM unnest($7::smallint[], $8::bigint[], $9::smallint[], $10::bigint[]) AS r (rank, id, to_rank, to_id)
     CROSS JOIN LATERAL (
-        SELECT j.id, j.lane, j.rank,
-            (SELECT l.stamp FROM lanes l WHERE l.lane = j.lane
-                AND (l.worker IS NULL OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[]))) AS stamp
-        FROM jobs j
+        SELECT j.id, j.lane, j.rank FROM jobs j
         WHERE j.run_at IS NULL AND (j.rank, j.id) >= (r.rank, r.id) AND (j.rank, j.id) < (r.to_rank, r.to_id)
+            AND j.id NOT IN (SELECT unnest($20::bigint[]))
         ORDER BY j.rank, j.id OFFSET 0
-    ) c
-    WHERE CASE WHEN c.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = c.lane AND o.id < c.id
+    ) j
+    CROSS JOIN LATERAL (
+        SELECT l.stamp FROM lanes l WHERE l.lane = j.lane
+            AND (l.worker IS NULL OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[])) OFFSET 0
+    ) l
+    WHERE CASE WHEN l.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = j.lane AND o.id < j.id
             AND o.id <> ALL ((SELECT jobs FROM leaving)::bigint[]) LIMIT 1) IS NULL
-        THEN pg_try_advisory_xact_lock(c.lane) END
+        THEN pg_try_advisory_xact_lock(j.lane) END
     LIMIT $11
 ), due AS MATERIALIZED (
-    SELECT c.id, c.lane, c.rank, c.stamp
+    SELECT j.id, j.lane, j.rank, l.stamp
     FROM (
-        SELECT j.id, j.lane, j.rank,
-            (SELECT l.stamp FROM lanes l WHERE l.lane = j.lane
-                AND (l.worker IS NULL OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[]))) AS stamp
-        FROM jobs j
-        WHERE j.run_at IS NOT NULL AND j.run_at <= $12
+        SELECT j.id, j.lane, j.rank FROM jobs j
+        WHERE j.run_at IS NOT NULL AND j.run_at <= $12 AND j.id NOT IN (SELECT unnest($20::bigint[]))
         ORDER BY j.run_at OFFSET 0
-    ) c
-    WHERE CASE WHEN c.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = c.lane AND o.id < c.id
+    ) j
+    CROSS JOIN LATERAL (
+        SELECT l.stamp FROM lanes l WHERE l.lane = j.lane
+            AND (l.worker IS NULL OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[])) OFFSET 0
+    ) l
+    WHERE CASE WHEN l.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = j.lane AND o.id < j.id
             AND o.id <> ALL ((SELECT jobs FROM leaving)::bigint[]) LIMIT 1) IS NULL
-        THEN pg_try_advisory_xact_lock(c.lane) END
+        THEN pg_try_advisory_xact_lock(j.lane) END
     LIMIT $11
 ), chosen AS MATERIALIZED (
     SELECT * FROM (SELECT * FROM ready UNION ALL SELECT * FROM due) c ORDER BY c.rank, c.id LIMIT $11
@@ -142,6 +146,7 @@ pub(in crate::store::queue) async fn step(pool: &PgPool, step: &Step<'_>) -> Res
         .bind(step.look_for_any)
         .bind(mark_ranks)
         .bind(mark_ids)
+        .bind(step.running)
         .fetch_all(pool)
         .await?;
     read(&rows, step)

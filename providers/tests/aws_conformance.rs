@@ -1,0 +1,219 @@
+//! The suite that every provider passes, on AWS against `scripts/aws-emulator`.
+//!
+//! With `AWS_ENDPOINT_URL` set it uses the emulator there, whose states may last some seconds; else it starts one, which
+//! ends with this process.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_sdk_kms::types::Tag;
+use providers::aws::{AwsConfig, AwsProvider, AwsRegionConfig};
+use providers::conformance::{Abilities, Cloudlike, Creation, Harm, VolumeFacts, suite};
+use providers::{KeySpec, Provider, RemoteId};
+use regions::{Arch, Cloud, MachineType, Placement, Region, Size};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use uuid::Uuid;
+
+/// The emulator's address. It is started once, watches its parent, and ends with it.
+fn endpoint() -> String {
+    if let Ok(url) = std::env::var("AWS_ENDPOINT_URL") {
+        return url;
+    }
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/aws-emulator");
+    let child = Command::new(&script)
+        .args(["--settle", "0.3", "--parent-watch"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let url = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.trim().strip_prefix("AWS_ENDPOINT_URL=").map(ToOwned::to_owned));
+    // Its pipes stay open for as long as this process lives: closing one would end it early.
+    std::thread::spawn(move || {
+        let _stdin = child.stdin.take();
+        lines.for_each(drop);
+        child.wait()
+    });
+    url.expect("the emulator prints AWS_ENDPOINT_URL=...")
+}
+
+/// The emulator's control API.
+struct Control(String);
+
+impl Control {
+    async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let host = self.0.trim_start_matches("http://").trim_end_matches('/');
+        let mut stream = tokio::net::TcpStream::connect(host).await.expect("the emulator answers");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let length = body.len();
+        let head = format!("{method} /_emulator/{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        let request = format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("received");
+        let answer = String::from_utf8(answer).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("HTTP/1.1 200") || head.starts_with("HTTP/1.0 200"), "{path}: {answer}");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+    }
+
+    async fn region(&self, region: &str) -> AwsRegionConfig {
+        let found = self.ask("GET", &format!("regions/{region}"), &Value::Null).await;
+        AwsRegionConfig {
+            security_groups: vec![found["security_group"].as_str().expect("a group").to_owned()],
+            images: serde_json::from_value(found["images"].clone()).expect("images"),
+            subnets: serde_json::from_value(found["subnets"].clone()).expect("subnets"),
+            root_device: "/dev/xvda".to_owned(),
+            ..AwsRegionConfig::default()
+        }
+    }
+}
+
+struct Bench {
+    control: Control,
+    sdk: SdkConfig,
+    deployment: String,
+    provider: AwsProvider,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let url = endpoint();
+        let credentials = Credentials::new("AKIDTEST", "secret", None, None, "test");
+        let loader = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12());
+        let sdk = loader.endpoint_url(&url).region("us-east-1").credentials_provider(credentials).load().await;
+        let control = Control(url);
+        // The emulator hides nothing unless told to.
+        let mut config = AwsConfig { visibility_secs: 0, ..AwsConfig::default() };
+        for region in ["us-east-1", "eu-central-1"] {
+            config.regions.insert(region.to_owned(), control.region(region).await);
+        }
+        let deployment = format!("suite-{}", std::process::id());
+        let provider = AwsProvider::with_sdk(&deployment, config, sdk.clone()).expect("provider");
+        Self { control, sdk, deployment, provider }
+    }
+
+    fn kms(&self, region: Region) -> aws_sdk_kms::Client {
+        let name = aws_sdk_kms::config::Region::new(region.name());
+        aws_sdk_kms::Client::new(&self.sdk.to_builder().region(name).build())
+    }
+}
+
+#[async_trait]
+impl Cloudlike for Bench {
+    fn provider(&self) -> &dyn Provider {
+        &self.provider
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            harms_keys: true,
+            sets_room: true,
+            loses_replies: true,
+            plants_keys: true,
+            counts_requests: true,
+            reads_volumes: true,
+        }
+    }
+
+    fn placements(&self) -> Vec<Placement> {
+        let place = |(region, zone): (&str, &str)| {
+            let region = Region::find(Cloud::Aws, region).expect("region");
+            Placement::check(region.residency(), region.zone(zone).expect("zone")).expect("placement")
+        };
+        let zones = [("us-east-1", "us-east-1a"), ("us-east-1", "us-east-1b"), ("eu-central-1", "eu-central-1a")];
+        zones.into_iter().map(place).collect()
+    }
+
+    fn machines(&self, arch: Arch) -> Vec<MachineType> {
+        Size::ALL.into_iter().flat_map(|size| regions::machine_types(Cloud::Aws, arch, size)).collect()
+    }
+
+    fn run(&self) -> Uuid {
+        Uuid::from_u128(u128::from(std::process::id()))
+    }
+
+    async fn pass(&self, millis: u64) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+
+    fn pause_ms(&self) -> u64 {
+        100
+    }
+
+    fn patience_ms(&self) -> u64 {
+        30_000
+    }
+
+    async fn harm_key(&self, region: Region, key: &RemoteId, harm: Harm) {
+        let kms = self.kms(region);
+        match harm {
+            Harm::Disabled => drop(kms.disable_key().key_id(key.as_str()).send().await.expect("disabled")),
+            Harm::PendingDeletion => {
+                drop(kms.schedule_key_deletion().key_id(key.as_str()).send().await.expect("scheduled"));
+            }
+        }
+    }
+
+    async fn set_room(&self, placement: Placement, machine: MachineType, plenty: bool) {
+        let hole = json!({ "zone": placement.zone().name(), "type": machine.name() });
+        self.control.ask("POST", "capacity", &if plenty { json!([]) } else { json!([hole]) }).await;
+    }
+
+    async fn lose_reply(&self, creation: Creation) {
+        let action = match creation {
+            Creation::Key => "CreateKey",
+            Creation::Machine => "RunInstances",
+        };
+        let rule = json!([{ "action": action, "nth": 1, "times": 1, "do": "drop_reply" }]);
+        self.control.ask("POST", "rules", &rule).await;
+    }
+
+    async fn plant_key(&self, spec: &KeySpec) -> RemoteId {
+        let tags = [
+            ("provisioner:deployment", self.deployment.clone()),
+            ("provisioner:organization", spec.owner.org.clone()),
+            ("provisioner:resource", spec.id.to_string()),
+        ];
+        let tags = tags.into_iter().map(|(key, value)| Tag::builder().tag_key(key).tag_value(value).build());
+        let tags = tags.collect::<Result<_, _>>().expect("tags");
+        let made = self.kms(spec.region).create_key().set_tags(Some(tags)).send().await.expect("a key");
+        RemoteId::from(made.key_metadata().and_then(|key| key.arn()).expect("its ARN"))
+    }
+
+    async fn requests(&self) -> u64 {
+        self.control.ask("GET", "calls", &Value::Null).await["total"].as_u64().expect("a total")
+    }
+
+    async fn volume(&self, region: Region, remote: &RemoteId) -> Option<VolumeFacts> {
+        let name = aws_sdk_ec2::config::Region::new(region.name());
+        let ec2 = aws_sdk_ec2::Client::new(&self.sdk.to_builder().region(name).build());
+        let answer = ec2.describe_volumes().volume_ids(remote.as_str()).send().await.ok()?;
+        let volume = answer.volumes().first()?;
+        Some(VolumeFacts {
+            key: volume.kms_key_id().filter(|_| volume.encrypted() == Some(true)).map(RemoteId::from),
+            size_gib: u32::try_from(volume.size().unwrap_or_default()).unwrap_or_default(),
+            zone: volume.availability_zone().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn aws_passes_the_suite() {
+    let bench = Bench::new().await;
+    let results = suite(&bench).await;
+    for result in &results {
+        println!("{result}");
+    }
+    let failed: Vec<String> = results.iter().filter(|it| it.is_failure()).map(ToString::to_string).collect();
+    assert!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), results.len(), failed.join("\n"));
+}

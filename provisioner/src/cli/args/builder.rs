@@ -1,0 +1,69 @@
+//! `builder` and `cache`.
+
+use clap::{Args, Subcommand};
+use regions::Arch;
+
+use super::{Enqueue, ProjectPath};
+use crate::core::Name;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BuilderCommand {
+    /// Have a builder stand and run, with its encrypted cache volume
+    ///
+    /// Makes a job. A builder that is there is started if it is off and mended if it is not as it should be; a cache
+    /// that is there is used again. Where a zone has no machine to give, the next zone or machine type inside the residency is
+    /// tried.
+    #[command(after_long_help = "Examples:
+  provisioner builder provision acme/web --arch arm64 --wait
+  provisioner builder provision acme/web --arch x86_64 --key deploy-4711")]
+    Provision(BuilderTarget),
+    /// Switch a builder off; machine and cache stay
+    Stop(BuilderTarget),
+    /// Switch a builder on again
+    Start(BuilderTarget),
+    /// Take a builder away; its cache volume stays
+    #[command(after_long_help = "Examples:
+  provisioner builder destroy acme/web --arch arm64
+  provisioner cache destroy acme/web --arch arm64      and its cache")]
+    Destroy(BuilderTarget),
+    /// List the builders
+    List {
+        /// Those of one organization only
+        #[arg(long, value_name = "ORG")]
+        org: Option<Name>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// List the cache volumes
+    List {
+        /// Those of one organization only
+        #[arg(long, value_name = "ORG")]
+        org: Option<Name>,
+    },
+    /// Delete a cache volume and what it holds; its builder must have gone before
+    ///
+    /// Makes a job. On a terminal the name is asked for again.
+    #[command(after_long_help = "Example:
+  provisioner cache destroy acme/web --arch arm64 --yes")]
+    Destroy {
+        #[command(flatten)]
+        target: BuilderTarget,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BuilderTarget {
+    /// The project
+    #[arg(value_name = "ORG/PROJECT")]
+    pub(crate) project: ProjectPath,
+    /// CPU architecture: x86_64 or arm64
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Arch,
+    #[command(flatten)]
+    pub(crate) enqueue: Enqueue,
+}

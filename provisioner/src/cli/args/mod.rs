@@ -1,0 +1,178 @@
+//! What can be typed: the commands, their flags and their help.
+//!
+//! Names, sizes, regions and the like are parsed here, so that what can't be right never reaches the database.
+
+mod builder;
+mod job;
+mod tenant;
+mod worker;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use builder::{BuilderCommand, BuilderTarget, CacheCommand};
+pub(crate) use job::{JobCommand, JobListArgs};
+pub(crate) use tenant::{OrgCommand, ProjectCommand, ProjectCreate, ProjectPath};
+pub(crate) use worker::{LogFormat, WorkerArgs};
+
+/// Encrypted cache volumes and builder machines, in the region where they belong.
+///
+/// Requests become jobs in a durable queue; a worker takes them and sees to it that, for each project and CPU
+/// architecture, one cache volume and one builder machine exist in the cloud, encrypted with the organization's own key and
+/// inside the project's residency. A job that a crash interrupts goes on where it was.
+#[derive(Debug, Parser)]
+#[command(name = "provisioner", version, max_term_width = 100, after_long_help = FIRST_STEPS)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  provisioner demo                                      everything, on a model of a cloud, in under a minute
+  provisioner migrate                                   make or upgrade the database
+  provisioner org create acme
+  provisioner project create acme/web --residency eu --region eu-central-1
+  provisioner builder provision acme/web --arch arm64
+  provisioner worker --drain                            do what is queued, then exit
+  provisioner builder list
+
+Exit status: 0 success, 1 failure, 2 bad usage or configuration.";
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file (TOML). Without it ./provisioner.toml is read if it exists, else /etc/provisioner/config.toml.
+    #[arg(long, global = true, value_name = "FILE", env = "PROVISIONER_CONFIG", help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+    /// Database: sqlite://FILE or postgres://USER@HOST/NAME. Wins over the file.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "PROVISIONER_DATABASE",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) database: Option<String>,
+    /// Name under which this installation marks what it makes. Wins over the file.
+    #[arg(long, global = true, value_name = "NAME", env = "PROVISIONER_DEPLOYMENT", help_heading = "Global options")]
+    pub(crate) deployment: Option<String>,
+    /// How results are printed: tables for people, or JSON with stable names for programs.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "PROVISIONER_OUTPUT",
+        default_value = "table",
+        help_heading = "Global options"
+    )]
+    pub(crate) output: Output,
+    /// Log more to standard error: -v steps, -vv calls. RUST_LOG wins over it.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+    /// How log lines are written.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "PROVISIONER_LOG_FORMAT",
+        default_value = "text",
+        help_heading = "Global options"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the database, or bring it up to this version
+    ///
+    /// Applies what is missing of the schema, and says what it did. A SQLite file that does not exist is made; a
+    /// PostgreSQL database must exist. Doing it twice is doing it once.
+    #[command(after_long_help = "Examples:
+  provisioner migrate
+  provisioner --database postgres://provisioner@db/provisioner migrate")]
+    Migrate,
+    /// Organizations: the tenants whose keys encrypt everything
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// Projects: what builders and caches belong to
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Builder machines
+    #[command(subcommand)]
+    Builder(BuilderCommand),
+    /// Cache volumes
+    #[command(subcommand)]
+    Cache(CacheCommand),
+    /// Jobs: what was asked, how far it is, and why it failed
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Take jobs from the queue and carry them out
+    ///
+    /// Holds many jobs in flight in one process; run several processes for more, or for safety. SIGTERM or Ctrl-C stops it
+    /// gently: no new jobs, calls in flight end, leases are handed back, exit 0. A second one exits at once with 1;
+    /// nothing is lost: another worker takes over when the lease has run out.
+    #[command(
+        after_long_help = "Exit status: 0 when it was stopped, or when the queue is drained, whatever became of the jobs
+(the last line counts them by ending, and `job list --state failed` names them); 1 when it could not go on;
+2 when its configuration does not allow it to start.
+
+Examples:
+  provisioner worker
+  provisioner worker --drain              work until the queue is empty: scripts, cron
+  provisioner worker --slots 500 --id rack7"
+    )]
+    Worker(WorkerArgs),
+    /// Show all of it on a model of a cloud: no account, no server
+    ///
+    /// Builds a sample fleet for three organizations in both residencies and on both architectures, in a temporary SQLite
+    /// database and on a fake cloud inside this process. On the way a zone runs out of machines and a worker crashes.
+    /// At the end what the fake cloud has is compared with the database, thing by thing. Takes well under a minute.
+    Demo,
+    /// Print a completion script for a shell
+    #[command(after_long_help = "Examples:
+  provisioner completions bash > /etc/bash_completion.d/provisioner
+  provisioner completions zsh > \"${fpath[1]}/_provisioner\"")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(after_long_help = "Example:
+  provisioner man /usr/local/share/man/man1")]
+    Man {
+        /// The directory; it is made if it does not exist
+        dir: PathBuf,
+    },
+}
+
+/// Flags of every command that makes a job.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Enqueue {
+    /// Idempotency key of yours: with the same key the same request is the same job, however often it is sent
+    #[arg(long, value_name = "KEY", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) key: Option<String>,
+    /// Jobs of higher priority are taken first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) priority: i16,
+    /// Stay until the job has ended; exit 1 if it did not succeed. Ctrl-C leaves the job going
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! `builder` and `cache`.
+
+use providers::Kind;
+
+use super::{
+    Failure,
+    args::{BuilderCommand, BuilderTarget, CacheCommand},
+    confirm,
+    enqueue::enqueue,
+    screen::or_dash,
+    session::Session,
+    view::{BuilderView, CacheView},
+};
+use crate::{
+    core::{Name, Org, Project, ProjectId, Request, ResourceRow},
+    store::ResourceFilter,
+};
+use regions::Arch;
+
+pub(crate) async fn builder(session: &Session, command: BuilderCommand) -> Result<(), Failure> {
+    match command {
+        BuilderCommand::Provision(target) => {
+            ask(session, target, |project, arch| Request::Provision { project, arch }).await
+        }
+        BuilderCommand::Stop(target) => ask(session, target, |project, arch| Request::Stop { project, arch }).await,
+        BuilderCommand::Start(target) => ask(session, target, |project, arch| Request::Start { project, arch }).await,
+        BuilderCommand::Destroy(target) => {
+            ask(session, target, |project, arch| Request::Destroy { project, arch }).await
+        }
+        BuilderCommand::List { org } => builders(session, org.as_ref()).await,
+    }
+}
+
+pub(crate) async fn cache(session: &Session, command: CacheCommand) -> Result<(), Failure> {
+    match command {
+        CacheCommand::List { org } => caches(session, org.as_ref()).await,
+        CacheCommand::Destroy { target, yes } => {
+            let name = target.project.to_string();
+            confirm::by_name(&format!("the {} cache of {name} and what it holds", target.arch), &name, yes)?;
+            ask(session, target, |project, arch| Request::DestroyCache { project, arch }).await
+        }
+    }
+}
+
+async fn ask(
+    session: &Session,
+    target: BuilderTarget,
+    request: impl FnOnce(ProjectId, Arch) -> Request,
+) -> Result<(), Failure> {
+    let (_, project) = session.store.project(&target.project.org, &target.project.project).await?;
+    enqueue(session, request(project.id, target.arch), target.enqueue).await
+}
+
+/// Rows with the names of their tenants.
+pub(crate) struct Fleet {
+    projects: Vec<(Org, Project)>,
+    pub(crate) rows: Vec<ResourceRow>,
+}
+
+impl Fleet {
+    pub(crate) async fn read(session: &Session, org: Option<&Name>) -> Result<Self, Failure> {
+        let org = session.org_id(org).await?;
+        let projects = session.store.projects(org).await?;
+        let rows = session.store.resources(ResourceFilter { org, ..ResourceFilter::default() }).await?;
+        Ok(Self { projects, rows })
+    }
+
+    fn names(&self, row: &ResourceRow) -> (String, String) {
+        let found = self.projects.iter().find(|(_, project)| Some(project.id) == row.project);
+        found.map_or_else(
+            || (row.org.to_string(), or_dash(row.project)),
+            |(org, project)| (org.name.to_string(), project.name.to_string()),
+        )
+    }
+
+    pub(crate) fn builders(&self) -> Vec<BuilderView> {
+        let machines = self.rows.iter().filter(|row| row.kind == Kind::Machine);
+        let mut views: Vec<BuilderView> = machines
+            .map(|row| {
+                let (org, project) = self.names(row);
+                BuilderView::new(&org, &project, row, &self.rows)
+            })
+            .collect();
+        views.sort_by_key(|view| (view.org.clone(), view.project.clone(), view.arch.map(Arch::as_str)));
+        views
+    }
+
+    pub(crate) fn caches(&self) -> Vec<CacheView> {
+        let volumes = self.rows.iter().filter(|row| row.kind == Kind::Volume);
+        let mut views: Vec<CacheView> = volumes
+            .map(|row| {
+                let (org, project) = self.names(row);
+                CacheView::new(&org, &project, row, &self.rows)
+            })
+            .collect();
+        views.sort_by_key(|view| (view.org.clone(), view.project.clone(), view.arch.map(Arch::as_str)));
+        views
+    }
+}
+
+async fn builders(session: &Session, org: Option<&Name>) -> Result<(), Failure> {
+    let views = Fleet::read(session, org).await?.builders();
+    let screen = session.screen;
+    if screen.is_json() {
+        return screen.json(&views);
+    }
+    let rows = views.into_iter().map(|view| {
+        vec![
+            format!("{}/{}", view.org, view.project),
+            or_dash(view.arch),
+            view.state,
+            or_dash(view.zone),
+            or_dash(view.machine),
+            or_dash(view.remote_id.as_deref().map(last_part)),
+            or_dash(view.address),
+            or_dash(view.cache_remote_id.as_deref().map(last_part)),
+        ]
+    });
+    let head = ["PROJECT", "ARCH", "STATE", "ZONE", "TYPE", "REMOTE ID", "ADDRESS", "CACHE"];
+    let none = "no builders; ask for one with `provisioner builder provision ORG/PROJECT --arch ARCH`";
+    screen.table(&head, rows.collect(), none)
+}
+
+async fn caches(session: &Session, org: Option<&Name>) -> Result<(), Failure> {
+    let views = Fleet::read(session, org).await?.caches();
+    let screen = session.screen;
+    if screen.is_json() {
+        return screen.json(&views);
+    }
+    let rows = views.into_iter().map(|view| {
+        vec![
+            format!("{}/{}", view.org, view.project),
+            or_dash(view.arch),
+            view.state.to_owned(),
+            or_dash(view.zone),
+            view.size_gib.map_or_else(|| "-".to_owned(), |size| format!("{size} GiB")),
+            or_dash(view.remote_id.as_deref().map(last_part)),
+            or_dash(view.key.as_deref().map(last_part)),
+            or_dash(view.attached_to.as_deref().map(last_part)),
+        ]
+    });
+    let head = ["PROJECT", "ARCH", "STATE", "ZONE", "SIZE", "REMOTE ID", "KEY", "ATTACHED TO"];
+    screen.table(&head, rows.collect(), "no cache volumes; the first builder of a project brings its own")
+}
+
+/// The part of an ARN or a path that tells it from its like. JSON has all of it.
+fn last_part(remote: &str) -> &str {
+    remote.rsplit('/').next().unwrap_or(remote)
+}

@@ -1,0 +1,105 @@
+//! The AWS emulator of `tests/clouds/aws`: started for a test, steered through its control API, stopped with it.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdin, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+/// A running emulator. Dropping it stops it.
+pub struct Emulator {
+    url: String,
+    child: Child,
+    /// The emulator ends when this closes, should we be killed.
+    _lifeline: Option<ChildStdin>,
+    agent: ureq::Agent,
+}
+
+impl Emulator {
+    /// Starts one whose states last so many seconds.
+    ///
+    /// # Errors
+    /// If the script that starts it is missing or fails.
+    pub fn start(settle_secs: f64) -> Result<Self> {
+        let mut child = Command::new(crate::root().join("scripts/aws-emulator"))
+            .args(["--settle", &settle_secs.to_string(), "--parent-watch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("scripts/aws-emulator could not be started")?;
+        let lifeline = child.stdin.take();
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let Some(url) = line.trim().strip_prefix("AWS_ENDPOINT_URL=") else {
+            bail!("scripts/aws-emulator said {line:?} instead of its address");
+        };
+        let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build();
+        Ok(Self { url: url.to_owned(), child, _lifeline: lifeline, agent: config.into() })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The environment of a client.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.url.clone()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+    }
+
+    /// Asks the control API.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn get(&self, what: &str) -> Result<Value> {
+        let mut answer = self.agent.get(format!("{}/_emulator/{what}", self.url)).call()?;
+        Ok(answer.body_mut().read_json()?)
+    }
+
+    /// Tells the control API.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn post(&self, what: &str, body: &Value) -> Result<()> {
+        self.agent.post(format!("{}/_emulator/{what}", self.url)).send_json(body)?;
+        Ok(())
+    }
+
+    /// Wipes every cloud, the rules and the counters; the settings stay.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn reset(&self) -> Result<()> {
+        self.post("reset", &json!({ "keep_settings": true }))
+    }
+
+    /// The cloud calls so far, by service and action.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn counts(&self) -> Result<std::collections::BTreeMap<String, u64>> {
+        let calls = self.get("calls")?;
+        Ok(serde_json::from_value(calls["counts"].clone())?)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Its own end is all that a failure here could mean.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
