@@ -121,3 +121,17 @@ async fn a_scene_has_all_that_a_plan_needs(fixture: Fixture) {
     let filter = ResourceFilter { project: Some(shop()), ..ResourceFilter::default() };
     assert_eq!(fixture.store.resources(filter).await.unwrap().len(), 2);
 }
+
+/// A deletion that is being accepted when a project is made comes first.
+#[tokio::test]
+async fn a_deletion_in_the_middle_is_seen() {
+    let fixture = Fixture::postgres().await;
+    fixture.raw.run("BEGIN; UPDATE orgs SET deleting = true").await.unwrap();
+    let store = fixture.store.clone();
+    let late = new_project(id(90), acme(), "late", Residency::Us);
+    let making = tokio::spawn(async move { store.create_project(late, NOW).await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!making.is_finished(), "it waits for the deletion");
+    fixture.raw.run("COMMIT").await.unwrap();
+    refused(making.await.unwrap());
+}
