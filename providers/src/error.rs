@@ -104,10 +104,8 @@ impl ErrorClass {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Throttled => {
-                "nothing to do: it is tried again more slowly; if it lasts, ask the cloud for a higher request rate"
-            }
-            Self::Unavailable => "nothing to do: it is tried again; if it lasts, look at the cloud's status page",
+            Self::Throttled => "ask the cloud for a higher request rate, then `provisioner job retry`",
+            Self::Unavailable => "look at the cloud's status page; when it is well again, `provisioner job retry`",
             Self::Ambiguous => "check that the endpoint can be reached; then `provisioner job retry`",
             Self::NoCapacity => "allow more zones or regions, choose another size, or try again later",
             Self::Quota => "ask the cloud for a higher quota in that region, then `provisioner job retry`",

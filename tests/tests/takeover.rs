@@ -38,7 +38,8 @@ fn hire(name: &str, store: &Store, cloud: &FakeCloud, clock: &Arc<RealClock>) ->
     let clock: Arc<dyn Clock> = Arc::<RealClock>::clone(clock);
     let providers = Providers::from([(Cloud::Aws, provider)]);
     let executor = Executor::new(store.clone(), providers, Policy::default(), Arc::clone(&clock));
-    let config = WorkerConfig { lease_ms: LEASE_MS, slots: 100, drain: true, ..WorkerConfig::new(WorkerId::from(name)) };
+    let config =
+        WorkerConfig { lease_ms: LEASE_MS, slots: 100, drain: true, ..WorkerConfig::new(WorkerId::from(name)) };
     let store = store.clone();
     tokio::spawn(async move {
         worker::run(store, Arc::new(executor), config, clock, CancellationToken::new()).await.unwrap()
@@ -56,7 +57,7 @@ async fn ended(store: &Store) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_workers_jobs_are_taken_over_and_done_once() {
     let database = Database::postgres().await;
-    let store = database.open().await;
+    let store = database.store().await;
     let clock = Arc::new(RealClock(Instant::now()));
     let ticks = Arc::clone(&clock);
     let config = FakeConfig { latency_ms: 5, boot_ms: 1_000, visibility_ms: 200, ..FakeConfig::default() };
@@ -93,7 +94,10 @@ async fn a_killed_workers_jobs_are_taken_over_and_done_once() {
     let inherited: Vec<_> = jobs.iter().filter(|job| job.attempt > 1).collect();
     let first_ms = inherited.iter().filter_map(|job| job.started_ms).min();
     println!("{} jobs, {done} succeeded, {} taken over", jobs.len(), inherited.len());
-    println!("the first was taken over {:?} ms after the kill, the lease is {LEASE_MS} ms", first_ms.map(|ms| ms - killed_ms));
+    println!(
+        "the first was taken over {:?} ms after the kill, the lease is {LEASE_MS} ms",
+        first_ms.map(|ms| ms - killed_ms)
+    );
     assert_eq!((jobs.len(), done), (300, 300));
     assert!(summary.taken_over > 0 && !inherited.is_empty(), "the kill came too late to be one: {summary}");
     assert_eq!(cloud.violations(), []);
@@ -101,6 +105,4 @@ async fn a_killed_workers_jobs_are_taken_over_and_done_once() {
     assert_eq!((ever.made(Kind::Machine), ever.made(Kind::Volume)), (300, 300), "each exactly once");
     assert!(ever.keys_by_org.values().all(|keys| *keys as usize <= cloud.snapshot().keys.len()));
     assert_eq!(cloud.snapshot().machines.len(), 300);
-    drop(store);
-    database.drop().await;
 }

@@ -248,7 +248,7 @@ impl Progress {
                     }
                 }
             }
-            Fact::Answered { resource, verb, observed } => self.answered(*resource, *verb, observed),
+            Fact::Answered { resource, verb, observed } => self.answered(at_ms, *resource, *verb, observed),
             Fact::Failed { resource, verb, error } => self.failed(at_ms, *resource, *verb, error),
             Fact::Saw { resource, observed } => self.saw(at_ms, *resource, observed),
             Fact::Settled { resource } => {
@@ -315,9 +315,17 @@ impl Progress {
         steps.filter(move |step| step.born_with == Some(parent)).map(|step| step.resource)
     }
 
-    fn answered(&mut self, resource: ResourceId, verb: Verb, observed: &Observed) {
+    fn answered(&mut self, at_ms: i64, resource: ResourceId, verb: Verb, observed: &Observed) {
         if let Some(thing) = self.things.get_mut(&resource) {
-            thing.see(observed);
+            // A removal that finds nothing may have come before the cloud knows its own new thing by its name.
+            match observed {
+                Observed::Absent { died } if verb == Verb::Remove => thing.see_nothing(at_ms, died.clone()),
+                Observed::Absent { .. }
+                | Observed::Pending(_)
+                | Observed::Ready(_)
+                | Observed::Leaving(_)
+                | Observed::Broken { .. } => thing.see(observed),
+            }
             thing.failures = 0;
             thing.error = None;
             thing.answered |= verb == Verb::Ensure;

@@ -95,7 +95,7 @@ impl Address {
     async fn connect_writer(&self, create: bool) -> Result<DatabaseConnection, StoreError> {
         match self {
             Self::Memory => sqlite_pool(SqliteConnectOptions::new().in_memory(true).filename(":memory:"), 1).await,
-            Self::Sqlite(options) => sqlite_pool(options.as_ref().clone().create_if_missing(create), 1).await,
+            Self::Sqlite(options) => sqlite_pool((**options).clone().create_if_missing(create), 1).await,
             Self::Postgres(options) => postgres_pool(options).await,
         }
     }
@@ -104,7 +104,7 @@ impl Address {
         match self {
             Self::Memory | Self::Postgres(_) => Ok(writer.clone()),
             Self::Sqlite(options) => {
-                let options = options.as_ref().clone().pragma("query_only", "ON");
+                let options = (**options).clone().pragma("query_only", "ON");
                 sqlite_pool(options, SQLITE_READERS).await
             }
         }
@@ -293,4 +293,56 @@ async fn applied<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, StoreError> 
     let sql = format!("SELECT version FROM {} ORDER BY version", migrations::TABLE);
     let rows = db.query_all_raw(Statement::from_string(backend, sql)).await?;
     rows.iter().map(|row| Ok(row.try_get("", "version")?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Name, OrgId};
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_nothing_is_lost() {
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let create = async |n: u128| {
+            let name: Name = format!("org-{n}").parse().unwrap();
+            store.create_org(&name, OrgId::from_uuid(uuid::Uuid::from_u128(n)), 0).await
+        };
+        store.db().execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+        let mut made = 0;
+        let error = loop {
+            match create(made).await {
+                Ok(_) => made += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::DiskFull { .. }) && error.to_string().contains("make room"), "{error}");
+        assert_eq!(store.orgs().await.unwrap().len() as u128, made);
+        store.db().execute_unprepared("PRAGMA max_page_count = 100000").await.unwrap();
+        create(made).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sqlite_is_durable_strict_and_has_one_writer() {
+        let file = std::env::temp_dir().join(format!("provisioner-connect-{}.db", std::process::id()));
+        let url = format!("sqlite://{}", file.display());
+        Store::migrate(&url).await.unwrap();
+        let store = Store::open(&url).await.unwrap();
+        for (pragma, expected) in [("synchronous", 2), ("foreign_keys", 1)] {
+            let sql = format!("PRAGMA {pragma}");
+            for db in [store.db(), store.reader()] {
+                let row = db.query_one_raw(Statement::from_string(sea_orm::DbBackend::Sqlite, &sql)).await.unwrap();
+                assert_eq!(row.unwrap().try_get_by_index::<i32>(0).unwrap(), expected, "{pragma}");
+            }
+        }
+        let sql = "PRAGMA journal_mode";
+        let row = store.db().query_one_raw(Statement::from_string(sea_orm::DbBackend::Sqlite, sql)).await.unwrap();
+        assert_eq!(row.unwrap().try_get_by_index::<String>(0).unwrap(), "wal");
+        assert_eq!(store.db().get_sqlite_connection_pool().options().get_max_connections(), 1);
+        let error = store.reader().execute_unprepared("DELETE FROM orgs").await.unwrap_err();
+        assert!(matches!(StoreError::from(error), StoreError::ReadOnly { .. }));
+        drop(store);
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+        }
+    }
 }
