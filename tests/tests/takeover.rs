@@ -11,9 +11,9 @@ use providers::{
 };
 use provisioner::{
     core::{JobState, OrgId, Policy, ProjectId, Request, scene::CacheShape},
-    execute::{Executor, Providers},
+    execute::{Clock, Executor, Providers},
     store::{JobFilter, NewJob, NewProject, Store, WorkerId},
-    worker::{self, Clock, Summary, WorkerConfig},
+    worker::{self, Summary, WorkerConfig},
 };
 use regions::{Arch, Cloud, Residency, Size};
 use tests::database::Database;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     core::{OrgId, ProjectId},
+    execute::Clock,
     store::Store,
-    worker::Clock,
 };
 
 /// A time that was read once and goes on monotonically, so that a wall clock that jumps changes nothing.

@@ -4,8 +4,8 @@ use super::{Failure, args::Global, clock::Anchored, screen::Screen};
 use crate::{
     config::{Config, Overrides},
     core::{Name, OrgId},
+    execute::Clock as _,
     store::Store,
-    worker::Clock as _,
 };
 
 /// Configuration, database, time and screen of one command.

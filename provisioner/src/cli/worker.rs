@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, args::WorkerArgs, clock::Anchored, session::Session};
 use crate::{
     config::{Config, WorkerSection},
-    execute::{Executor, Providers},
+    execute::{Clock, Executor, Providers},
     store::{Store, WorkerId},
-    worker::{self, Clock, Summary, WorkerConfig, WorkerError},
+    worker::{self, Summary, WorkerConfig, WorkerError},
 };
 
 /// How often finished jobs that are too old are cleared away.

@@ -116,11 +116,16 @@ impl Default for Progress {
 
 impl Thing {
     fn of(step: &Step, at_ms: i64) -> Self {
-        let (certainty, called_ms) = match &step.prior {
-            None => (Certainty::Nothing, None),
-            Some(prior) if prior.state == RowState::Maybe => (Certainty::Maybe { looked_ms: None }, Some(at_ms)),
-            Some(_) => (Certainty::Believed, None),
+        let certainty = match step.prior.as_ref().map(|prior| prior.state) {
+            None => Certainty::Nothing,
+            Some(RowState::Maybe) => Certainty::Maybe { looked_ms: None },
+            Some(_) => Certainty::Believed,
         };
+        // Another job may have made it just now. A machine or volume that is past that was shown to whoever wrote so; a key
+        // is believed as soon as the call that makes it says so.
+        let is_key = step.blueprint.kind() == Kind::Key;
+        let is_new = |state| is_key || matches!(state, RowState::Maybe | RowState::Pending);
+        let called_ms = step.prior.as_ref().filter(|prior| is_new(prior.state)).map(|_| at_ms);
         Self {
             certainty,
             remote: step.prior.as_ref().and_then(|prior| prior.remote.clone()),

@@ -17,8 +17,8 @@ use tokio::time::sleep;
 use crate::{
     cli::{Failure, clock::Anchored, screen::Screen, view::JobView},
     core::Request,
+    execute::Clock as _,
     store::{NewJob, Store},
-    worker::Clock as _,
 };
 use board::{Board, plain};
 use crew::{Doom, Member, Yard};

@@ -6,14 +6,13 @@ use std::{sync::Arc, time::Duration};
 
 use providers::{ErrorClass, Found, Observed, Provider, RemoteId, ResourceId, Trouble};
 
-use super::Executor;
+use super::{Executor, Handled, Lease};
 use crate::{
     core::{
         Drop, Ending, Fact, Ground, Move, Now, Outcome, Phase, Plan, PlanError, Progress, Request, RowState, Scene,
         Scope, Stock, next, plan,
     },
     store::{Claimed, RecordError, StoreError},
-    worker::{Handled, Lease},
 };
 
 /// How long a job waits for another that is making the same key, in milliseconds.
@@ -169,14 +168,16 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Another job is making that key. What it has made is ours to use once its row says that it is ready.
+    /// Another job is making that key, or has left it unfinished. What it has made is ours to use, or to finish, as its row says.
     async fn await_key(&mut self, key: ResourceId) -> Result<(), LetGo> {
         tokio::time::sleep(Duration::from_millis(HELD_MS)).await;
         if let Some(row) = self.executor.store.resource(key).await?
-            && row.state == RowState::Ready
             && let Some(remote) = row.remote
         {
-            self.note(Fact::Saw { resource: key, observed: Observed::Ready(Found::new(remote)) });
+            let found = Found::new(remote);
+            let is_ready = row.state == RowState::Ready;
+            let observed = if is_ready { Observed::Ready(found) } else { Observed::Pending(found) };
+            self.note(Fact::Saw { resource: key, observed });
         }
         if self.lease.is_held(self.now_ms()) { Ok(()) } else { Err(LetGo::LostLease) }
     }

@@ -12,7 +12,7 @@ use providers::{CallError, ErrorClass, Kind, Observed, Provider, ResourceId, Tar
 use regions::Region;
 use tokio::{sync::oneshot, task::JoinSet};
 
-use crate::worker::Clock;
+use super::Clock;
 
 /// How long the first of several jobs that look for the first time waits for the others, in milliseconds.
 const GATHER_MS: i64 = 40;

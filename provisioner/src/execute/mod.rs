@@ -4,6 +4,8 @@
 //! and only while the lease is held.
 
 mod drive;
+mod handler;
+mod lease;
 mod lookout;
 mod refusals;
 
@@ -16,12 +18,14 @@ use regions::Cloud;
 use crate::{
     core::Policy,
     store::{Claimed, Store},
-    worker::{Clock, Handled, Handler, Lease},
 };
 
 use drive::Drive;
 use lookout::Lookout;
 use refusals::Refusals;
+
+pub use handler::{Clock, Handled, Handler};
+pub use lease::Lease;
 
 /// The clouds that a worker can reach.
 pub type Providers = BTreeMap<Cloud, Arc<dyn Provider>>;

@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// [`RecordError::LostLease`]; [`RecordError::Held`] if a change concerns a key that another live job is in the
-    /// middle of making; [`StoreError::Exists`] for a second volume, machine or key where there may be one; and
+    /// middle of making, or whose making it has yet to learn of; [`StoreError::Exists`] for a second volume, machine or key where there may be one; and
     /// [`StoreError::Refused`] for a row of another tenant than the job's. Nothing was written then.
     pub async fn record(
         &self,

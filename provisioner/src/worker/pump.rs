@@ -1,5 +1,7 @@
 //! The worker's one conversation with the queue: what has ended goes out, what may begin comes in, in one statement.
 
+mod ends;
+
 use std::{
     collections::{HashMap, VecDeque},
     panic::AssertUnwindSafe,
@@ -7,25 +9,24 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use providers::{ErrorClass, Trouble};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    core::{Ending, Fact, JobId, Outcome},
+    core::JobId,
+    execute::{Clock, Handled, Handler, Lease},
     store::{
-        Claim, Claimed, Finish, RecordError, Release, Store, StoreError,
+        Claim, Claimed, Finish, Release, Store, StoreError,
         queue::{Ear, Signal, Step, Stepped, marks::Marks},
     },
 };
 
+use ends::{is_passing, stuck};
+
 use super::{
-    Clock, Handled, Handler, Lease, Summary, WorkerConfig,
+    Summary, WorkerConfig,
     heart::{Life, Pulse, millis, sleep_until},
 };
-
-/// A handler that panicked gets its job again after this time.
-const AFTER_PANIC_MS: i64 = 10_000;
 
 /// An idle worker walks over the whole queue at most this often.
 const WALK_MS: i64 = 1_000;
@@ -244,31 +245,6 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// A handler came back.
-    fn take(&mut self, (claim, handled): Returned) {
-        if self.running.get(&claim.job).is_none_or(|running| running.claim != claim) {
-            return;
-        }
-        self.running.remove(&claim.job);
-        let now_ms = self.clock.now_ms();
-        match handled {
-            Some(Handled::Ended { outcome, facts, drops }) => {
-                let finish = Finish { claim, outcome, facts, drops };
-                if drops.is_some() { self.dropping.push(finish) } else { self.finishes.push_back(finish) }
-            }
-            Some(Handled::Later { run_at_ms }) => self.releases.push(Release { claim, run_at_ms, spent: false }),
-            // The claim is as good as a dead worker's: whoever has it now is not disturbed, and if nobody has, somebody will.
-            Some(Handled::Lost) => {
-                self.summary.lost += 1;
-                self.releases.push(Release { claim, run_at_ms: now_ms + self.config.lease_ms, spent: true });
-            }
-            None => {
-                tracing::error!(job = %claim.job, "the handler panicked; the job is tried again");
-                self.releases.push(Release { claim, run_at_ms: now_ms + AFTER_PANIC_MS, spent: true });
-            }
-        }
-    }
-
     /// One round with the queue.
     async fn act(&mut self) -> Result<(), StoreError> {
         if self.in_doubt {
@@ -298,35 +274,6 @@ impl<'a> Pump<'a> {
         running.chain(ending).chain(self.releases.iter().map(|release| release.claim.job))
     }
 
-    async fn hand_back(&mut self) -> Result<(), StoreError> {
-        let back = self.store.release_all(&self.releases, self.is_stopping()).await?;
-        let now_ms = self.clock.now_ms();
-        for release in self.releases.drain(..) {
-            if !back.contains(&release.claim.job) {
-                self.summary.lost += u64::from(!release.spent);
-                continue;
-            }
-            self.summary.handed_back += 1;
-            if release.run_at_ms <= now_ms {
-                self.hungry = true;
-            } else {
-                self.next_due_ms = Some(self.next_due_ms.map_or(release.run_at_ms, |due| due.min(release.run_at_ms)));
-            }
-        }
-        Ok(())
-    }
-
-    /// The end of a deletion. If the tenant can't go, the job is stuck, and says why.
-    async fn end_tenant(&mut self, finish: Finish) -> Result<(), StoreError> {
-        match self.store.finish_dropping(&finish, self.clock.now_ms()).await {
-            Ok(()) => self.count(&finish),
-            Err(RecordError::LostLease) => self.summary.lost += 1,
-            Err(RecordError::Store(error)) if is_passing(&error) => return Err(error),
-            Err(error) => self.finishes.push_back(stuck(finish.claim, "TenantNotGone", &error.to_string())),
-        }
-        Ok(())
-    }
-
     async fn step(&mut self) -> Result<(), StoreError> {
         let slots = self.free();
         let batch: Vec<_> = self.finishes.iter().take(MOST).cloned().collect();
@@ -352,42 +299,6 @@ impl<'a> Pump<'a> {
             Err(error) => {
                 tracing::error!(%error, jobs = batch.len(), "a batch of ends was refused; writing them one by one");
                 self.finish_singly(batch, now_ms).await
-            }
-        }
-    }
-
-    /// One end that can't be written must not keep the others from it: its job is stuck, and says why; and if not even that
-    /// can be written, it is tried again later.
-    async fn finish_singly(&mut self, batch: Vec<Finish>, now_ms: i64) -> Result<(), StoreError> {
-        for finish in batch {
-            let claim = finish.claim.clone();
-            if !self.finish_one(finish, now_ms).await? {
-                let last =
-                    stuck(claim.clone(), "EndNotWritten", "the end of the job could not be written: see the log");
-                if !self.finish_one(last, now_ms).await? {
-                    self.releases.push(Release { claim, run_at_ms: now_ms + AFTER_PANIC_MS, spent: true });
-                }
-            }
-            self.finishes.pop_front();
-        }
-        Ok(())
-    }
-
-    /// False if the database refuses just this.
-    async fn finish_one(&mut self, finish: Finish, now_ms: i64) -> Result<bool, StoreError> {
-        match self.store.finish(vec![finish.clone()], now_ms).await.pop() {
-            Some(Err(RecordError::Store(error))) if is_passing(&error) => Err(error),
-            Some(Err(RecordError::Store(error))) => {
-                tracing::error!(job = %finish.claim.job, %error, "the end of a job was refused");
-                Ok(false)
-            }
-            Some(Ok(())) => {
-                self.count(&finish);
-                Ok(true)
-            }
-            Some(Err(RecordError::LostLease | RecordError::Held { .. })) | None => {
-                self.summary.lost += 1;
-                Ok(true)
             }
         }
     }
@@ -443,13 +354,6 @@ impl<'a> Pump<'a> {
         });
     }
 
-    fn count(&mut self, finish: &Finish) {
-        match finish.outcome.ending {
-            Ending::Succeeded => self.summary.succeeded += 1,
-            Ending::Failed | Ending::Cancelled | Ending::Stuck => self.summary.unsuccessful += 1,
-        }
-    }
-
     fn wait_after(&mut self, error: &StoreError) {
         self.failures += 1;
         self.in_doubt = true;
@@ -457,31 +361,4 @@ impl<'a> Pump<'a> {
         self.retry_at_ms = self.clock.now_ms() + wait_ms;
         tracing::warn!(%error, failures = self.failures, wait = ?millis(wait_ms), "the queue can't be reached; nothing is lost");
     }
-}
-
-/// Whether another try may help.
-fn is_passing(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unreachable { .. }
-        | StoreError::Denied { .. }
-        | StoreError::ReadOnly { .. }
-        | StoreError::DiskFull { .. }
-        | StoreError::Busy { .. } => true,
-        StoreError::NotFound { .. }
-        | StoreError::Exists { .. }
-        | StoreError::Refused { .. }
-        | StoreError::KeyReused { .. }
-        | StoreError::NoSchema { .. }
-        | StoreError::NewerSchema { .. }
-        | StoreError::Corrupt { .. }
-        | StoreError::Constraint { .. }
-        | StoreError::Other { .. } => false,
-    }
-}
-
-fn stuck(claim: Claim, code: &str, message: &str) -> Finish {
-    let message = message.replace('\0', "\u{fffd}");
-    let because = Trouble { class: ErrorClass::Unrecognized, code: code.to_owned(), message };
-    let outcome = Outcome::of(Ending::Stuck, because);
-    Finish { claim, facts: vec![Fact::Ended { outcome: outcome.clone() }], outcome, drops: None }
 }

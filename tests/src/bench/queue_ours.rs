@@ -12,8 +12,9 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use provisioner::{
     core::{Fact, Outcome, ProjectId, Request},
+    execute::{Clock, Handled, Handler, Lease},
     store::{Claimed, NewJob, Store, WorkerId},
-    worker::{Clock, Handled, Handler, Lease, Summary, WorkerConfig, WorkerError, run},
+    worker::{Summary, WorkerConfig, WorkerError, run},
 };
 use regions::Arch;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};

@@ -18,9 +18,9 @@ use providers::{
 };
 use provisioner::{
     core::{JobState, Policy, policy::Sabotage},
-    execute::{Executor, Providers},
+    execute::{Clock, Executor, Providers},
     store::{JobFilter, Store, WorkerId},
-    worker::{self, Clock, WorkerConfig},
+    worker::{self, WorkerConfig},
 };
 use regions::Cloud;
 use tokio::task::JoinHandle;

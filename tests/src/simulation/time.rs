@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, mpsc};
 
-use provisioner::{store::Guard, worker::Clock};
+use provisioner::{execute::Clock, store::Guard};
 use tokio::time::Instant;
 
 /// When simulations begin, in milliseconds since 1970.

@@ -11,8 +11,8 @@ use std::{
 
 use provisioner::{
     core::{OrgId, ProjectId, Request},
+    execute::Clock,
     store::{Claimed, NewJob, Session, SignOn, Store, WorkerId},
-    worker::Clock,
 };
 use regions::Arch;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
@@ -93,18 +93,22 @@ pub fn provision(n: u128) -> Request {
 impl Db {
     /// One organization with a thousand projects.
     async fn people(&self) {
-        let hex = |id: Uuid| if self.is_postgres { format!("'{id}'") } else { format!("x'{}'", id.simple()) };
-        let organization = hex(org().as_uuid());
+        let organization = self.uuid(org().as_uuid());
         let mut sql =
             format!("INSERT INTO orgs (id, name, deleting, created) VALUES ({organization}, 'acme', false, 0);");
         for n in 0..1_000 {
-            let id = hex(project(n).as_uuid());
+            let id = self.uuid(project(n).as_uuid());
             sql.push_str(&format!(
                 "INSERT INTO projects (id, org, name, residency, cloud, size, cache_gib, deleting, created) \
                  VALUES ({id}, {organization}, 'project-{n}', 'us', 'aws', '4x8', 10, false, 0);"
             ));
         }
         self.side.execute_unprepared(&format!("BEGIN; {sql} COMMIT;")).await.unwrap();
+    }
+
+    /// An id as this database's SQL writes it.
+    pub fn uuid(&self, id: Uuid) -> String {
+        if self.is_postgres { format!("'{id}'") } else { format!("x'{}'", id.simple()) }
     }
 
     /// Another process's handle, as far as the database can tell.
@@ -118,7 +122,9 @@ impl Db {
 
     pub async fn number(&self, sql: &str) -> i64 {
         let statement = Statement::from_string(self.side.get_database_backend(), sql.to_owned());
-        self.side.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+        let row = self.side.query_one_raw(statement).await.unwrap().unwrap();
+        // PostgreSQL says how wide a number is, and reads it as nothing else.
+        row.try_get_by_index(0).or_else(|_| row.try_get_by_index::<i32>(0).map(i64::from)).unwrap()
     }
 
     pub async fn text(&self, sql: &str) -> Option<String> {

@@ -102,14 +102,21 @@ async fn an_organization_takes_its_projects_with_it_and_goes_last() {
         assert!(matches!(db.store.enqueue(NewJob::now(provision(1)), NOW).await, Err(StoreError::Refused { .. })));
         let part = Request::DeleteProject { project: project(1) };
         assert!(matches!(db.store.enqueue(NewJob::now(part), NOW).await, Err(StoreError::Refused { .. })));
-        // While something is left of it the database lets it not go, and the job is as it was.
+        // While something is left in it the database lets it not go, and the job is as it was.
         let session = sign_on(&db.store, "a", NOW).await;
         let claimed = db.store.claim(&session, 9, NOW).await.unwrap();
         assert_eq!(ids(&claimed), [deletion.job.0]);
         let finish = done(claimed[0].claim.clone(), Some(Drop::Org(org())));
+        let (volume, project, org) = (db.uuid(uuid::Uuid::max()), db.uuid(project(1).as_uuid()), db.uuid(org().as_uuid()));
+        db.sql(&format!(
+            "INSERT INTO resources (id, kind, org, project, arch, cloud, region, zone, residency, state, incarnation, \
+             blueprint, job, created, updated) VALUES ({volume}, 'volume', {org}, {project}, 'arm64', 'aws', 'us-east-1', \
+             'us-east-1a', 'us', 'ready', 0, '{{}}', 1, 0, 0)"
+        ))
+        .await;
         assert!(db.store.finish(vec![finish.clone()], NOW).await.pop().unwrap().is_err());
         assert_eq!((db.live().await, db.succeeded().await), (1, 0));
-        db.sql("DELETE FROM projects").await;
+        db.sql("DELETE FROM resources").await;
         assert_eq!(db.store.finish(vec![finish.clone()], NOW).await, [Ok(())]);
         assert_eq!(db.number("SELECT count(*) FROM orgs").await, 0);
         let lost = db.store.finish(vec![finish], NOW).await.pop().unwrap();

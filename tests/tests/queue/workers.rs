@@ -9,8 +9,9 @@ use std::{
 use async_trait::async_trait;
 use provisioner::{
     core::{Fact, JobId, Outcome},
+    execute::{Clock, Handled, Handler, Lease},
     store::{Claimed, NewJob, Store, WorkerId},
-    worker::{Clock, Handled, Handler, Lease, Summary, WorkerConfig, WorkerError, run},
+    worker::{Summary, WorkerConfig, WorkerError, run},
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -18,12 +18,25 @@ impl Progress {
                 // A plan that has just begun finds the rows as its priors say.
                 let then = if same_plan { before.row(step, job) } else { prior_row(step, job) };
                 match (then, now) {
-                    (then, Some(now)) if then.as_ref() != Some(&now) => Some(RowChange::Put(Box::new(now))),
+                    (then, Some(now)) if then.as_ref() != Some(&now) || self.claims(before, step) => {
+                        Some(RowChange::Put(Box::new(now)))
+                    }
                     (Some(_), None) => Some(RowChange::Drop(step.resource)),
                     (None | Some(_), None | Some(_)) => None,
                 }
             })
             .collect()
+    }
+
+    /// Whether a call that makes a key has begun since: its row is written even if it says what it said, because writing it is
+    /// what only one job at a time may do.
+    fn claims(&self, before: &Self, step: &Step) -> bool {
+        let called = |progress: &Self| {
+            let thing = progress.things.get(&step.resource).filter(|thing| thing.began && thing.may_exist());
+            thing.and_then(|thing| thing.called_ms)
+        };
+        let then = if before.plan == self.plan { called(before) } else { None };
+        step.blueprint.kind() == Kind::Key && called(self).is_some() && called(self) != then
     }
 
     fn row(&self, step: &Step, job: JobId) -> Option<ResourceRow> {

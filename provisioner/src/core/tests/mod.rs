@@ -218,3 +218,22 @@ fn the_clouds_own_wish_to_wait_is_heeded() {
     let now = Now { now_ms: 2_000, policy: &policy, visibility_secs: 5, seed: 1 };
     assert_eq!(next(&Progress::fold(&facts), &now), Move::Sleep { until_ms: 91_000 });
 }
+
+/// Two jobs may both find a key that was perhaps made. Whoever asks for it anew has to write its row, for the
+/// database lets only one do so.
+#[test]
+fn asking_anew_for_a_key_that_was_perhaps_made_writes_its_row() {
+    let mut world = World::new();
+    world.run(&provision(), Vec::new());
+    let mut plan = Progress::fold(&world.facts).plan.expect("a plan");
+    let key = plan.steps.iter_mut().find(|step| step.blueprint.kind() == Kind::Key).expect("a key");
+    key.prior = Some(super::Prior { remote: None, state: super::RowState::Maybe });
+    let resource = key.resource;
+    let mut before = Progress::default();
+    before.apply(0, &Fact::Planned { plan });
+    let mut now = before.clone();
+    now.apply(1_000, &Fact::Began { resource, verb: super::Verb::Ensure, token: None });
+    let is_put = |change: &super::RowChange| matches!(change, super::RowChange::Put(row) if row.id == resource);
+    assert!(now.row_changes(&before, super::JobId(2)).iter().any(is_put));
+    assert!(!now.row_changes(&now, super::JobId(2)).iter().any(is_put), "and no more after that");
+}

@@ -20,14 +20,16 @@ use crate::{
 const COLUMNS: &str = "id, kind, org, project, arch, cloud, region, zone, residency, remote, state, incarnation, blueprint, \
      address, job, created, updated";
 
-/// What may change of a row that exists, where it is still the same tenant's.
+/// What may change of a row that exists, where it is still the same tenant's. A key that is not ready is changed neither while the
+/// job that wrote it lives, nor by one that has yet to learn that the cloud has a name for it: it would make a second one.
 const UPDATE: &str = " ON CONFLICT (id) DO UPDATE SET cloud = excluded.cloud, region = excluded.region, \
      zone = excluded.zone, residency = excluded.residency, remote = excluded.remote, state = excluded.state, \
      incarnation = excluded.incarnation, blueprint = excluded.blueprint, address = excluded.address, \
      job = excluded.job, updated = excluded.updated \
      WHERE r.kind = excluded.kind AND r.org = excluded.org AND r.project IS NOT DISTINCT FROM excluded.project \
      AND r.arch IS NOT DISTINCT FROM excluded.arch AND NOT (r.kind = 'key' AND r.state <> 'ready' \
-     AND r.job <> excluded.job AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job)) RETURNING id";
+     AND r.job <> excluded.job AND (r.remote IS NOT NULL AND excluded.remote IS NULL \
+     OR EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job))) RETURNING id";
 
 impl Store {
     /// Takes rows away, then writes rows: what takes another's place finds it free.
@@ -115,7 +117,7 @@ impl Store {
         ids: &[ResourceId],
     ) -> Result<(), RecordError> {
         let mut sql = Sql::new(
-            "SELECT r.id, r.kind, r.job, EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job) AS live \
+            "SELECT r.id, r.kind, r.job, r.remote IS NOT NULL OR EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job) AS known \
                                 FROM resources r WHERE r.id IN (",
         );
         sql.list(uuids(ids)).push(") ORDER BY r.id");
@@ -125,7 +127,7 @@ impl Store {
         let resource = ResourceId::from_uuid(row.get("id")?);
         let kind: String = row.get("kind")?;
         let by = JobId(row.get("job")?);
-        if kind == Kind::Key.as_str() && by != job && row.get("live")? {
+        if kind == Kind::Key.as_str() && by != job && row.get("known")? {
             return Err(RecordError::Held { resource, by });
         }
         Err(StoreError::Refused {

@@ -40,7 +40,8 @@ FROM json_each(?1) f WHERE f.value ->> 0 IN (SELECT value FROM json_each(?3))";
 
 const GONE: &str = "DELETE FROM jobs WHERE id IN (SELECT value FROM json_each(?1))";
 
-/// The guarded claim: of ready jobs and of those whose time has come, the first whose lane is free and has no older job.
+/// The guarded claim: of ready jobs and of those whose time has come, the first whose lane is free and has no older job. A
+/// session that was given up and does not know it yet gets none.
 const CLAIM: &str = "
 UPDATE lanes SET job = c.id, worker = ?1, since = ?2, fence = fence + 1, stamp = stamp + 1
 FROM (
@@ -63,7 +64,7 @@ FROM (
     )
     ORDER BY rank, id LIMIT ?3
 ) c
-WHERE lanes.lane = c.lane AND lanes.worker IS NULL
+WHERE lanes.lane = c.lane AND lanes.worker IS NULL AND EXISTS (SELECT 1 FROM workers WHERE id = ?1)
 RETURNING job";
 
 const READ: &str = "
