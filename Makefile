@@ -31,4 +31,6 @@ check: # What needs no server: format, lints, documentation.
 
 bench: # The figures of the README, with a durable PostgreSQL.
 	@scripts/prerequisites
-	@scripts/with-postgres cargo run --release -p tests --bin bench
+	@cargo build --release -p provisioner -p tests --bin provisioner --bin bench
+	@scripts/venv
+	@scripts/with-postgres cargo run --quiet --release -p tests --bin bench

@@ -73,7 +73,7 @@ CREATE TABLE lanes (
     worker integer,
     fence integer NOT NULL,
     stamp integer NOT NULL
-) WITH (fillfactor = 20);
+) WITH (fillfactor = 10);
 
 CREATE TABLE events (
     id bigserial PRIMARY KEY,

@@ -11,17 +11,91 @@ use crate::{
     },
 };
 
-/// Reads from top to bottom:
-/// what the worker says has ended, as far as it still holds it;
-/// the ready jobs whose lane is free, or is being freed here, and in which no older job is left;
-/// the same among those that waited for their time;
-/// one change for each lane: over to the next job, or to nobody.
-/// The change looks at the lanes as they are when it gets there, not as they were: a lane that was lost is left alone, and
-/// one whose stamp moved is freed, but gets no new job.
+/// The ready jobs whose lane is free and in which no older job is left, the same among those that waited for their time, and of
+/// both the first. `$free` says which lanes are as good as free, `$gone` which older jobs are as good as gone.
 /// What this worker holds already is skipped first (`$20`), at no price.
 /// Correlated scalar subqueries stay subqueries, `OFFSET 0` keeps a subquery from being folded into its surroundings: the plan
 /// is the text.
-const STEP: &str = "
+macro_rules! chosen {
+    ($free:literal, $gone:literal) => {
+        concat!(
+            "ready AS MATERIALIZED (
+    SELECT j.id, j.lane, j.rank, l.stamp
+    FROM unnest($7::smallint[], $8::bigint[], $9::smallint[], $10::bigint[]) AS r (rank, id, to_rank, to_id)
+    CROSS JOIN LATERAL (
+        SELECT j.id, j.lane, j.rank FROM jobs j
+        WHERE j.run_at IS NULL AND (j.rank, j.id) >= (r.rank, r.id) AND (j.rank, j.id) < (r.to_rank, r.to_id)
+            AND j.id NOT IN (SELECT unnest($20::bigint[]))
+        ORDER BY j.rank, j.id OFFSET 0
+    ) j",
+            chosen!(lane $free, $gone),
+            "
+    LIMIT $11
+), due AS MATERIALIZED (
+    SELECT j.id, j.lane, j.rank, l.stamp
+    FROM (
+        SELECT j.id, j.lane, j.rank FROM jobs j
+        WHERE j.run_at IS NOT NULL AND j.run_at <= $12 AND j.id NOT IN (SELECT unnest($20::bigint[]))
+        ORDER BY j.run_at OFFSET 0
+    ) j",
+            chosen!(lane $free, $gone),
+            "
+    LIMIT $11
+), chosen AS MATERIALIZED (
+    SELECT * FROM (SELECT * FROM ready UNION ALL SELECT * FROM due) c ORDER BY c.rank, c.id LIMIT $11
+)"
+        )
+    };
+    (lane $free:literal, $gone:literal) => {
+        concat!(
+            "
+    CROSS JOIN LATERAL (
+        SELECT l.stamp FROM lanes l WHERE l.lane = j.lane AND (l.worker IS NULL",
+            $free,
+            ") OFFSET 0
+    ) l
+    WHERE CASE WHEN l.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = j.lane AND o.id < j.id",
+            $gone,
+            " LIMIT 1) IS NULL
+        THEN pg_try_advisory_xact_lock(j.lane) END"
+        )
+    };
+}
+
+/// What both statements answer: what is next and left in the queue, then a row for each lane that changed.
+macro_rules! answer {
+    ($aside:literal) => {
+        concat!(
+            "
+SELECT
+    (SELECT j.run_at FROM jobs j WHERE j.run_at IS NOT NULL AND j.run_at > $12 ORDER BY j.run_at LIMIT 1) AS next_due,
+    CASE WHEN $17 THEN (SELECT j.id FROM jobs j ORDER BY j.id LIMIT 1) IS NOT NULL ELSE true END AS any_left,
+    (SELECT count(*) FROM chosen) AS chosen,
+    (SELECT last_value FROM jobs_id_seq) AS last_id,
+    ARRAY(SELECT (SELECT j.id FROM jobs j WHERE j.run_at IS NULL AND j.rank = k.rank AND j.id >= k.id ORDER BY j.rank, j.id LIMIT 1)
+        FROM unnest($18::smallint[], $19::bigint[]) WITH ORDINALITY AS k (rank, id, nth) ORDER BY k.nth) AS firsts,
+    m.ended, m.next, m.lane, m.fence,
+    j.created, j.org, j.project, j.attempt, j.rank, j.cancel_asked, j.verb, j.arch, j.entries",
+            $aside,
+            "
+FROM (SELECT) AS one LEFT JOIN moved m ON true LEFT JOIN LATERAL (
+    SELECT j.*, CASE WHEN j.run_at IS NOT NULL THEN
+        (SELECT json_agg(json_build_array(f.seq, f.at, f.fact) ORDER BY f.seq)::text FROM job_facts f WHERE f.job = j.id)
+        END AS entries
+    FROM jobs j WHERE j.id = m.next OFFSET 0
+) j ON true"
+        )
+    };
+}
+
+/// Reads from top to bottom:
+/// what the worker says has ended, as far as it still holds it;
+/// what it may begin, in lanes that are free or are being freed here;
+/// one change for each lane: over to the next job, or to nobody.
+/// The change looks at the lanes as they are when it gets there, not as they were: a lane that was lost is left alone, and
+/// one whose stamp moved is freed, but gets no new job.
+const STEP: &str = concat!(
+    "
 WITH said AS MATERIALIZED (
     SELECT s.lane, s.job, s.fence, s.state, s.outcome, l.stamp, l.since
     FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::text[]) AS s (lane, job, fence, state, outcome)
@@ -31,41 +105,12 @@ WITH said AS MATERIALIZED (
     ) l
 ), leaving AS MATERIALIZED (
     SELECT coalesce(array_agg(job), '{}') AS jobs FROM said
-), ready AS MATERIALIZED (
-    SELECT j.id, j.lane, j.rank, l.stamp
-    FROM unnest($7::smallint[], $8::bigint[], $9::smallint[], $10::bigint[]) AS r (rank, id, to_rank, to_id)
-    CROSS JOIN LATERAL (
-        SELECT j.id, j.lane, j.rank FROM jobs j
-        WHERE j.run_at IS NULL AND (j.rank, j.id) >= (r.rank, r.id) AND (j.rank, j.id) < (r.to_rank, r.to_id)
-            AND j.id NOT IN (SELECT unnest($20::bigint[]))
-        ORDER BY j.rank, j.id OFFSET 0
-    ) j
-    CROSS JOIN LATERAL (
-        SELECT l.stamp FROM lanes l WHERE l.lane = j.lane
-            AND (l.worker IS NULL OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[])) OFFSET 0
-    ) l
-    WHERE CASE WHEN l.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = j.lane AND o.id < j.id
-            AND o.id <> ALL ((SELECT jobs FROM leaving)::bigint[]) LIMIT 1) IS NULL
-        THEN pg_try_advisory_xact_lock(j.lane) END
-    LIMIT $11
-), due AS MATERIALIZED (
-    SELECT j.id, j.lane, j.rank, l.stamp
-    FROM (
-        SELECT j.id, j.lane, j.rank FROM jobs j
-        WHERE j.run_at IS NOT NULL AND j.run_at <= $12 AND j.id NOT IN (SELECT unnest($20::bigint[]))
-        ORDER BY j.run_at OFFSET 0
-    ) j
-    CROSS JOIN LATERAL (
-        SELECT l.stamp FROM lanes l WHERE l.lane = j.lane
-            AND (l.worker IS NULL OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[])) OFFSET 0
-    ) l
-    WHERE CASE WHEN l.stamp IS NOT NULL AND (SELECT o.id FROM jobs o WHERE o.lane = j.lane AND o.id < j.id
-            AND o.id <> ALL ((SELECT jobs FROM leaving)::bigint[]) LIMIT 1) IS NULL
-        THEN pg_try_advisory_xact_lock(j.lane) END
-    LIMIT $11
-), chosen AS MATERIALIZED (
-    SELECT * FROM (SELECT * FROM ready UNION ALL SELECT * FROM due) c ORDER BY c.rank, c.id LIMIT $11
-), moves AS MATERIALIZED (
+), ",
+    chosen!(
+        " OR l.job <> j.id AND l.job = ANY ((SELECT jobs FROM leaving)::bigint[])",
+        " AND o.id <> ALL ((SELECT jobs FROM leaving)::bigint[])"
+    ),
+    ", moves AS MATERIALIZED (
     SELECT coalesce(s.lane, c.lane) AS lane, s.job, s.fence, s.state, s.outcome, s.since,
         coalesce(s.stamp, c.stamp) AS stamp, c.id AS next
     FROM said s FULL JOIN chosen c ON c.lane = s.lane
@@ -95,22 +140,25 @@ WITH said AS MATERIALIZED (
     SELECT f.job, $12, (SELECT coalesce(max(k.seq), 0) FROM job_facts k WHERE k.job = f.job) + f.nth, f.fact
     FROM unnest($14::bigint[], $15::integer[], $16::text[]) AS f (job, nth, fact)
     WHERE f.job IN (SELECT ended FROM moved)
-)
-SELECT
-    (SELECT j.run_at FROM jobs j WHERE j.run_at IS NOT NULL AND j.run_at > $12 ORDER BY j.run_at LIMIT 1) AS next_due,
-    CASE WHEN $17 THEN (SELECT j.id FROM jobs j ORDER BY j.id LIMIT 1) IS NOT NULL ELSE true END AS any_left,
-    (SELECT count(*) FROM chosen) AS chosen,
-    (SELECT last_value FROM jobs_id_seq) AS last_id,
-    ARRAY(SELECT (SELECT j.id FROM jobs j WHERE j.run_at IS NULL AND j.rank = k.rank AND j.id >= k.id ORDER BY j.rank, j.id LIMIT 1)
-        FROM unnest($18::smallint[], $19::bigint[]) WITH ORDINALITY AS k (rank, id, nth) ORDER BY k.nth) AS firsts,
-    m.ended, m.next, m.lane, m.fence,
-    j.created, j.org, j.project, j.attempt, j.rank, j.cancel_asked, j.verb, j.arch, j.entries
-FROM (SELECT) AS one LEFT JOIN moved m ON true LEFT JOIN LATERAL (
-    SELECT j.*, CASE WHEN j.run_at IS NOT NULL THEN
-        (SELECT json_agg(json_build_array(f.seq, f.at, f.fact) ORDER BY f.seq)::text FROM job_facts f WHERE f.job = j.id)
-        END AS entries
-    FROM jobs j WHERE j.id = m.next OFFSET 0
-) j ON true";
+)",
+    answer!("")
+);
+
+/// The same where nothing has ended. What it does need not be on disk before it is answered: the first thing that is recorded
+/// under a claim takes the claim to disk with it, and a claim that a crash of the server takes back before that is one under
+/// which nothing was done; its holder's next write finds so.
+const CLAIM: &str = concat!(
+    "
+WITH ",
+    chosen!("", ""),
+    ", moved AS (
+    UPDATE lanes l SET job = c.id, worker = $6, since = $12, fence = l.fence + 1, stamp = l.stamp + 1
+    FROM chosen c
+    WHERE l.lane = c.lane AND l.stamp = c.stamp AND l.worker IS NULL
+    RETURNING NULL::bigint AS ended, l.job AS next, l.lane, l.fence
+)",
+    answer!(", set_config('synchronous_commit', 'off', true) AS aside")
+);
 
 /// See [`crate::store::queue::step`].
 pub(in crate::store::queue) async fn step(pool: &PgPool, step: &Step<'_>) -> Result<Stepped, sqlx::Error> {
@@ -126,7 +174,7 @@ pub(in crate::store::queue) async fn step(pool: &PgPool, step: &Step<'_>) -> Res
         to_ids.push(to_id);
     }
     let (mark_ranks, mark_ids) = step.marks.as_arrays();
-    let rows = sqlx::query(STEP)
+    let rows = sqlx::query(if step.finishes.is_empty() { CLAIM } else { STEP })
         .bind(&ended.lanes)
         .bind(&ended.jobs)
         .bind(&ended.fences)
