@@ -66,13 +66,16 @@ CREATE INDEX jobs_cancelled ON jobs (id) WHERE cancel_asked;
 
 -- Who runs what. worker and job are null while the lane is free. fence is the number of its last claim; stamp changes whenever
 -- a job of the lane is claimed or taken away, so that a claim that was decided on an old view fails.
+-- room is given up with the first claim: it keeps rows apart further than the least fill factor does, so that a page takes
+-- some thirty versions of each of its rows while an old snapshot keeps them all, and the updates stay off the index.
 CREATE TABLE lanes (
     lane bigint PRIMARY KEY,
     job bigint,
     since bigint,
     worker integer,
     fence integer NOT NULL,
-    stamp integer NOT NULL
+    stamp integer NOT NULL,
+    room text DEFAULT repeat('.', 100)
 ) WITH (fillfactor = 10);
 
 CREATE TABLE events (

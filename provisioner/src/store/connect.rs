@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use backon::{ConstantBuilder, Retryable};
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, Statement, TransactionOptions,
@@ -121,16 +122,25 @@ fn durable(options: SqliteConnectOptions) -> SqliteConnectOptions {
 }
 
 async fn sqlite_pool(options: SqliteConnectOptions, most: u32) -> Result<DatabaseConnection, StoreError> {
-    // A connection to memory must never be closed, and one to a file need not be.
-    let pool = SqlitePoolOptions::new()
-        .max_connections(most)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options.foreign_keys(true).disable_statement_logging())
-        .await?;
-    Ok(DatabaseConnection::from(pool))
+    let options = options.foreign_keys(true).disable_statement_logging();
+    let connect = async || {
+        // A connection to memory must never be closed, and one to a file need not be.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(most)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options.clone())
+            .await?;
+        Ok(DatabaseConnection::from(pool))
+    };
+    // A file that becomes WAL, or whose log goes back into it, is locked in a way that SQLite's own patience does not cover
+    // (SQLite, "Write-Ahead Logging", on queries that return SQLITE_BUSY in WAL mode).
+    let every = Duration::from_millis(20);
+    let times = (BUSY.as_millis() / every.as_millis()) as usize;
+    let patient = ConstantBuilder::new().with_delay(every).with_max_times(times);
+    connect.retry(patient).sleep(tokio::time::sleep).when(|error| matches!(error, StoreError::Busy { .. })).await
 }
 
 async fn postgres_pool(options: &PgConnectOptions) -> Result<DatabaseConnection, StoreError> {

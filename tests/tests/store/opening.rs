@@ -63,13 +63,13 @@ async fn many_migrate_at_once(fixture: Fixture) {
     let empty =
         if fixture.database.is_postgres() { Database::empty_postgres().await } else { Database::empty_sqlite() };
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..4 {
+    for _ in 0..16 {
         let url = empty.url().to_owned();
         tasks.spawn(async move { Store::migrate(&url).await.unwrap().applied.len() });
     }
     let mut applied: Vec<usize> = tasks.join_all().await;
     applied.sort_unstable();
-    assert_eq!(applied, [0, 0, 0, 4]);
+    assert_eq!((applied.len(), applied[..15].iter().sum::<usize>(), applied[15]), (16, 0, 4));
 }
 
 async fn accesses_pass_through_the_guard(fixture: Fixture) {

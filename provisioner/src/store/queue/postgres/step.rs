@@ -121,7 +121,8 @@ WITH said AS MATERIALIZED (
         worker = CASE WHEN l.stamp = m.stamp AND m.next IS NOT NULL THEN $6 END,
         since = CASE WHEN m.next IS NOT NULL THEN $12 END,
         fence = l.fence + 1,
-        stamp = l.stamp + 1
+        stamp = l.stamp + 1,
+        room = NULL
     FROM moves m
     WHERE l.lane = m.lane AND CASE WHEN m.job IS NULL THEN l.stamp = m.stamp AND l.worker IS NULL
         ELSE l.job = m.job AND l.fence = m.fence AND l.worker = $6 END
@@ -152,7 +153,7 @@ const CLAIM: &str = concat!(
 WITH ",
     chosen!("", ""),
     ", moved AS (
-    UPDATE lanes l SET job = c.id, worker = $6, since = $12, fence = l.fence + 1, stamp = l.stamp + 1
+    UPDATE lanes l SET job = c.id, worker = $6, since = $12, fence = l.fence + 1, stamp = l.stamp + 1, room = NULL
     FROM chosen c
     WHERE l.lane = c.lane AND l.stamp = c.stamp AND l.worker IS NULL
     RETURNING NULL::bigint AS ended, l.job AS next, l.lane, l.fence
