@@ -197,8 +197,10 @@ fn stuck(because: &Trouble) -> Want {
     Want::Act(Move::End(Outcome::of(Ending::Stuck, because.clone())))
 }
 
-fn give_up(because: &Trouble) -> Want {
-    let then = if because.class.remedy() == Remedy::Replan { After::Replan } else { After::Fail };
+/// What exists has no other candidate: only what this job makes is tried elsewhere.
+fn give_up(step: &Step, because: &Trouble) -> Want {
+    let elsewhere = because.class.remedy() == Remedy::Replan && step.prior.is_none();
+    let then = if elsewhere { After::Replan } else { After::Fail };
     Want::Act(Move::Unwind { because: because.clone(), then })
 }
 
@@ -211,10 +213,10 @@ fn verdict(step: &Step, thing: &Thing, now: &Now<'_>) -> Option<Want> {
         Remedy::Halt => Some(stuck(&trouble)),
         // A look that is refused leaves us blind: neither forward nor back is safe.
         Remedy::Unwind | Remedy::Replan if looked => Some(stuck(&trouble)),
-        Remedy::Unwind | Remedy::Replan => Some(give_up(&trouble)),
+        Remedy::Unwind | Remedy::Replan => Some(give_up(step, &trouble)),
         Remedy::Retry | Remedy::ObserveFirst => {
             let most = now.policy.max_attempts;
-            (thing.failures >= most || thing.look_failures >= most).then(|| give_up(&trouble))
+            (thing.failures >= most || thing.look_failures >= most).then(|| give_up(step, &trouble))
         }
     }
 }
@@ -249,7 +251,7 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
     }
     if is_late(thing, now) {
         let late = ours(ErrorClass::Unavailable, "DeadlineExceeded", "it did not get ready within the step's deadline");
-        return give_up(&naming(step, thing, &late));
+        return give_up(step, &naming(step, thing, &late));
     }
     let kind = step.blueprint.kind();
     match &thing.certainty {
@@ -274,16 +276,20 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
         Certainty::Seen(Observed::Ready(_)) => switching(step, thing, now),
         Certainty::Seen(Observed::Leaving(_)) if kind == Kind::Key => {
             let why = ours(ErrorClass::KeyUnusable, "PendingDeletion", "the key is scheduled for deletion");
-            give_up(&naming(step, thing, &why))
+            give_up(step, &naming(step, thing, &why))
         }
         Certainty::Seen(Observed::Leaving(_)) => Want::Watch,
         Certainty::Seen(Observed::Absent { died }) => vanished(step, thing, died.as_ref()),
-        Certainty::Seen(Observed::Broken { why, .. }) => {
+        Certainty::Seen(Observed::Broken { found, why }) => {
+            // What a key has locked, and what finds no room, is no danger to anybody: the job fails and says so.
+            let harmless = matches!(why.class, ErrorClass::KeyUnusable | ErrorClass::NoCapacity);
+            if harmless && !thing.began && found.power == Some(Power::Stopped) && step.goal == Goal::Running {
+                // Clouds show why the last start failed until the next one: what this job sees may long be mended.
+                return call(step, thing, Verb::Start, now);
+            }
             let why = naming(step, thing, why);
-            // What another job made is never taken away because it looks wrong: a person looks first. What a key
-            // has locked is no danger to anybody: the job fails and says so.
-            let harmless = kind == Kind::Key || why.class == ErrorClass::KeyUnusable;
-            if step.is_undone() || harmless { give_up(&why) } else { stuck(&why) }
+            // What another job made is never taken away because it looks wrong: a person looks first.
+            if step.is_undone() || harmless || kind == Kind::Key { give_up(step, &why) } else { stuck(&why) }
         }
     }
 }

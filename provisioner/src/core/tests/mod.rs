@@ -6,7 +6,7 @@ use providers::{CallError, ErrorClass, Kind};
 use regions::Arch;
 
 use super::{Ending, Entry, Fact, Move, Now, Policy, Progress, Request, next};
-use world::{Fault, World};
+use world::{Fault, Refusal, World};
 
 const PROJECT: u128 = 7;
 
@@ -182,6 +182,28 @@ fn a_full_zone_is_left_for_the_next_candidate() {
     let Some(Fact::Ended { outcome }) = world.facts.last().map(|entry| entry.fact.clone()) else { panic!() };
     assert_eq!(outcome.because.unwrap().class, ErrorClass::NoCapacity);
     world.check();
+}
+
+/// There is no other candidate for a machine that exists. The job ends and says why; a later one tries again, whatever the cloud
+/// still shows of the start that failed.
+#[test]
+fn a_start_that_finds_no_room_fails_and_can_be_tried_again() {
+    let (project, arch) = (world::project_id(PROJECT), Arch::Arm64);
+    for refusal in [Refusal::AtOnce, Refusal::Later] {
+        let mut world = World::after(&[provision(), Request::Stop { project, arch }]);
+        world.refuses_starts = Some(refusal);
+        let start = Request::Start { project, arch };
+        for request in [start, provision(), start] {
+            assert_eq!(world.run(&request, Vec::new()), Ending::Failed, "{}", world.story());
+            let Some(Fact::Ended { outcome }) = world.facts.last().map(|entry| entry.fact.clone()) else { panic!() };
+            assert_eq!(outcome.because.unwrap().class, ErrorClass::NoCapacity);
+            assert!(world.facts.len() < 50, "{}", world.story());
+            assert_eq!(world.standing(), (1, 1, 1), "the machine is kept");
+            world.check();
+        }
+        world.refuses_starts = None;
+        assert_eq!(world.run(&start, Vec::new()), Ending::Succeeded, "{}", world.story());
+    }
 }
 
 #[test]

@@ -32,6 +32,13 @@ pub(super) struct Fault {
     pub(super) effect: bool,
 }
 
+/// How a cloud tells that a machine can't start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    AtOnce,
+    Later,
+}
+
 #[derive(Clone)]
 struct Body {
     kind: Kind,
@@ -44,6 +51,8 @@ struct Body {
     leaving: bool,
     attached_to: Option<RemoteId>,
     died: Option<Trouble>,
+    /// Why the last start came to nothing.
+    lame: Option<Trouble>,
 }
 
 /// The database's rows, the cloud's things, and the one job that runs.
@@ -58,6 +67,8 @@ pub(super) struct World {
     /// So many of the machines that are asked for find no capacity.
     pub(super) full: usize,
     pub(super) key_is_bad: bool,
+    /// Starts are refused for lack of capacity: by the call itself, or only after it has been answered.
+    pub(super) refuses_starts: Option<Refusal>,
     bodies: Vec<Body>,
     tokens: BTreeMap<String, usize>,
     job: i64,
@@ -74,6 +85,7 @@ impl World {
             crash: None,
             full: 0,
             key_is_bad: false,
+            refuses_starts: None,
             bodies: Vec::new(),
             tokens: BTreeMap::new(),
             job: 0,
@@ -263,8 +275,16 @@ impl World {
             Verb::Start | Verb::Stop => {
                 let power = if verb == Verb::Start { Power::Running } else { Power::Stopped };
                 let (now_ms, id) = (self.now_ms, spec.id());
+                let refusal = self.refuses_starts.filter(|_| verb == Verb::Start);
+                if refusal == Some(Refusal::AtOnce) {
+                    return Err(ErrorClass::NoCapacity);
+                }
                 let body = self.bodies.iter_mut().rfind(|body| body.id == id).unwrap();
-                body.power = power;
+                body.lame = refusal.map(|_| {
+                    let message = "the zone is full".to_owned();
+                    Trouble { class: ErrorClass::NoCapacity, code: "Full".to_owned(), message }
+                });
+                body.power = if body.lame.is_some() { Power::Stopped } else { power };
                 body.rests_ms = now_ms + TAKES_MS;
                 Ok(self.observe(id, true))
             }
@@ -309,6 +329,7 @@ impl World {
             leaving: false,
             attached_to: None,
             died: None,
+            lame: None,
         };
         self.bodies.push(body);
         remote
@@ -361,7 +382,10 @@ impl World {
             return Observed::Pending(found);
         }
         found.power = (body.kind == Kind::Machine).then_some(body.power);
-        Observed::Ready(found)
+        match body.lame.clone() {
+            Some(why) => Observed::Broken { found, why },
+            None => Observed::Ready(found),
+        }
     }
 
     fn look(&mut self, resources: &[ResourceId]) -> bool {
