@@ -54,6 +54,14 @@ impl Token {
         Self(Uuid::new_v5(&resource.0, &incarnation.to_be_bytes()).to_string())
     }
 
+    /// Derives the token of one attempt of a call that can be repeated without harm: to switch a machine, to take something
+    /// away. What tells attempts apart is what was recorded of them, so that the same attempt sent twice counts once, and
+    /// the next one counts again: a cloud that remembers tokens would answer it with the outcome of the first.
+    #[must_use]
+    pub fn of_attempt(resource: ResourceId, attempt: &str) -> Self {
+        Self(Uuid::new_v5(&resource.0, attempt.as_bytes()).to_string())
+    }
+
     /// A token from outside. For tests that break the rule on purpose.
     #[must_use]
     pub const fn from_string(text: String) -> Self {

@@ -72,11 +72,12 @@ pub trait Provider: Send + Sync {
     /// [`CallError`], whose class says whether anything may have been made.
     async fn ensure(&self, token: &Token, target: &Target) -> Result<Observed, CallError>;
 
-    /// Starts or stops a machine. Asking for the state that it is in already is success.
+    /// Starts or stops a machine. Asking for the state that it is in already is success. The token is the attempt's own
+    /// ([`Token::of_attempt`]); a cloud without tokens for this ignores it.
     ///
     /// # Errors
     /// [`CallError`].
-    async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError>;
+    async fn power(&self, token: &Token, target: &Target, power: Power) -> Result<Observed, CallError>;
 
     /// What there is now, in the order of `targets`, all of them in `region`. The cost is a constant number of calls
     /// for a page of targets, never one for each. What is found is verified against its specification:
@@ -96,11 +97,11 @@ pub trait Provider: Send + Sync {
     /// [`ErrorClass::Conflict`], and nothing happens to it.
     ///
     /// Without a remote id it takes away all that the tag finds now. That is to be believed only when the time has
-    /// passed in which the cloud may hide what it has just made.
+    /// passed in which the cloud may hide what it has just made. The token is the attempt's own, as with `power`.
     ///
     /// # Errors
     /// [`CallError`].
-    async fn remove(&self, target: &Target) -> Result<Observed, CallError>;
+    async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError>;
 
     /// One page of all that carries the deployment's tag in that region.
     ///

@@ -23,6 +23,11 @@ use regions::{Arch, Region};
 use support::{machine_spec, place, region};
 use uuid::Uuid;
 
+/// The token of a switch or a removal, which EC2 has no use for.
+fn attempt() -> Token {
+    Token::of_attempt(ResourceId::from_uuid(Uuid::from_u128(1)), "1")
+}
+
 /// The emulator's address. It is started once, watches its parent, and ends with it.
 fn endpoint() -> String {
     if let Ok(url) = std::env::var("AWS_ENDPOINT_URL") {
@@ -192,20 +197,20 @@ async fn a_whole_life() {
             assert!(matches!(&seen, Observed::Ready(found) if found.remote == cache), "{seen:?}");
             assert_eq!(seen.found().and_then(|found| found.attached_to.clone()), Some(id.clone()));
         }
-        let refused = provider.remove(&known(Spec::Volume(volume.clone()), &cache)).await;
+        let refused = provider.remove(&attempt(), &known(Spec::Volume(volume.clone()), &cache)).await;
         assert_eq!(refused.expect_err("attached").class(), providers::ErrorClass::Conflict);
 
         // Off and on; twice is once.
         for power in [Power::Stopped, Power::Stopped, Power::Running, Power::Running] {
-            provider.power(&machine, power).await.expect("power");
+            provider.power(&attempt(), &machine, power).await.expect("power");
             bench.wait(&machine, "power", at(power)).await;
         }
 
         // Gone, and the cache stays.
-        provider.remove(&machine).await.expect("terminate");
+        provider.remove(&attempt(), &machine).await.expect("terminate");
         bench.wait(&machine, "terminated", Observed::is_absent).await;
-        assert!(matches!(provider.remove(&machine).await, Ok(Observed::Absent { .. })));
-        assert!(matches!(provider.remove(&target).await, Ok(Observed::Absent { .. })));
+        assert!(matches!(provider.remove(&attempt(), &machine).await, Ok(Observed::Absent { .. })));
+        assert!(matches!(provider.remove(&attempt(), &target).await, Ok(Observed::Absent { .. })));
         let free = |seen: &Observed| matches!(seen, Observed::Ready(found) if found.attached_to.is_none());
         bench.wait(&unknown(Spec::Volume(volume.clone())), "free", free).await;
 
@@ -231,9 +236,9 @@ async fn a_whole_life() {
         provider.ensure(&token, &tie).await.expect("attach again");
         let seen = bench.wait(&machine, "ready", |seen| seen.found().is_some_and(|it| it.cache.is_some())).await;
         assert_eq!(seen.found().and_then(|found| found.cache.clone()), Some(cache.clone()));
-        provider.remove(&tie).await.expect("detach");
+        provider.remove(&attempt(), &tie).await.expect("detach");
         bench.wait(&tie, "detached", Observed::is_absent).await;
-        assert!(matches!(provider.remove(&tie).await, Ok(Observed::Absent { .. })));
+        assert!(matches!(provider.remove(&attempt(), &tie).await, Ok(Observed::Absent { .. })));
 
         // All of it, listed.
         let mut things = list(provider, place.region()).await;
@@ -243,15 +248,15 @@ async fn a_whole_life() {
         assert_eq!(things, expected);
 
         // Nothing stays but a key on its way out.
-        provider.remove(&machine).await.expect("terminate");
+        provider.remove(&attempt(), &machine).await.expect("terminate");
         bench.wait(&machine, "terminated", Observed::is_absent).await;
         let volume = known(Spec::Volume(volume), &cache);
-        provider.remove(&volume).await.expect("delete");
+        provider.remove(&attempt(), &volume).await.expect("delete");
         bench.wait(&volume, "deleted", Observed::is_absent).await;
-        assert!(matches!(provider.remove(&volume).await, Ok(Observed::Absent { .. })));
+        assert!(matches!(provider.remove(&attempt(), &volume).await, Ok(Observed::Absent { .. })));
         let target = known(Spec::Key(spec.clone()), &key);
         for _ in 0..2 {
-            let seen = provider.remove(&target).await;
+            let seen = provider.remove(&attempt(), &target).await;
             assert!(matches!(seen, Ok(Observed::Leaving(_))), "{seen:?}");
         }
         assert!(matches!(bench.look(&target).await, Observed::Leaving(_)));

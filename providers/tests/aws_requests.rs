@@ -109,20 +109,20 @@ async fn a_machines_life_is_one_request_a_step() {
         Answer::ok("<DeleteVolumeResponse><return>true</return></DeleteVolumeResponse>"),
     ]);
     let provider = paper.provider();
-    provider.power(&machine(Some(MACHINE)), Power::Stopped).await.expect("stop");
-    provider.power(&machine(Some(MACHINE)), Power::Running).await.expect("start");
-    let seen = provider.remove(&machine(Some(MACHINE))).await.expect("terminate");
+    provider.power(&token(), &machine(Some(MACHINE)), Power::Stopped).await.expect("stop");
+    provider.power(&token(), &machine(Some(MACHINE)), Power::Running).await.expect("start");
+    let seen = provider.remove(&token(), &machine(Some(MACHINE))).await.expect("terminate");
     assert!(matches!(seen, Observed::Leaving(_)), "{seen:?}");
-    let seen = provider.remove(&tie()).await.expect("detach");
+    let seen = provider.remove(&token(), &tie()).await.expect("detach");
     assert!(matches!(seen, Observed::Leaving(_)), "{seen:?}");
-    provider.remove(&cache(Some(CACHE))).await.expect("delete");
+    provider.remove(&token(), &cache(Some(CACHE))).await.expect("delete");
     golden("stop_start_terminate_detach_delete.txt", &paper.sent().concat());
 }
 
 #[tokio::test]
 async fn a_key_is_scheduled_and_loses_its_alias() {
     let paper = Paper::new([key(KEY, "Enabled"), Answer::ok("{}"), Answer::ok("")]);
-    let seen = paper.provider().remove(&the_key(Some(KEY))).await.expect("remove");
+    let seen = paper.provider().remove(&token(), &the_key(Some(KEY))).await.expect("remove");
     assert!(matches!(seen, Observed::Leaving(_)), "{seen:?}");
     golden("key_remove.txt", &paper.sent().concat());
 }
@@ -237,15 +237,15 @@ async fn a_stray_key_is_found_by_its_tags_and_finished() {
 async fn removing_a_key_goes_on_where_it_was_cut() {
     // Scheduled, and the alias still there.
     let paper = Paper::new([key(KEY, "PendingDeletion"), Answer::ok("")]);
-    assert!(matches!(paper.provider().remove(&the_key(Some(KEY))).await, Ok(Observed::Leaving(_))));
+    assert!(matches!(paper.provider().remove(&token(), &the_key(Some(KEY))).await, Ok(Observed::Leaving(_))));
     assert_eq!(paper.calls(), ["DescribeKey", "DeleteAlias"]);
     // All done.
     let paper = Paper::new([Answer::kms_error("NotFoundException"), key(KEY, "PendingDeletion")]);
-    assert!(matches!(paper.provider().remove(&the_key(Some(KEY))).await, Ok(Observed::Leaving(_))));
+    assert!(matches!(paper.provider().remove(&token(), &the_key(Some(KEY))).await, Ok(Observed::Leaving(_))));
     assert_eq!(paper.calls(), ["DescribeKey", "DescribeKey"]);
     // Another key has the alias by now: it keeps it.
     let paper = Paper::new([key(OTHER_KEY, "Enabled"), key(KEY, "Enabled"), Answer::ok("{}")]);
-    assert!(matches!(paper.provider().remove(&the_key(Some(KEY))).await, Ok(Observed::Leaving(_))));
+    assert!(matches!(paper.provider().remove(&token(), &the_key(Some(KEY))).await, Ok(Observed::Leaving(_))));
     assert_eq!(paper.calls(), ["DescribeKey", "DescribeKey", "ScheduleKeyDeletion"]);
 }
 
@@ -378,7 +378,7 @@ async fn after_a_lost_reply_things_are_found_by_tag() {
     let seen = look(&paper, &cache(None)).await;
     assert!(matches!(&seen, Observed::Ready(found) if found.remote.as_str() == CACHE), "{seen:?}");
     let paper = Paper::new([volumes(&left, ""), Answer::ok("<DeleteVolumeResponse/>")]);
-    paper.provider().remove(&cache(None)).await.expect("remove");
+    paper.provider().remove(&token(), &cache(None)).await.expect("remove");
     assert!(paper.sent()[1].contains(CACHE));
     // Two where there should be one is never decided by us.
     let two = [Shown::default().item(&spec), Shown { id: "i-00000000000000002", ..Shown::default() }.item(&spec)];
@@ -391,16 +391,16 @@ async fn absence_is_success_and_use_is_a_conflict() {
     let gone = || Answer::ec2_error(400, "InvalidInstanceID.NotFound");
     let paper = Paper::new([gone(), gone(), Answer::ec2_error(400, "InvalidVolume.NotFound")]);
     let provider = paper.provider();
-    assert_eq!(provider.remove(&machine(Some(MACHINE))).await, Ok(Observed::ABSENT));
-    assert_eq!(provider.power(&machine(Some(MACHINE)), Power::Stopped).await, Ok(Observed::ABSENT));
-    assert_eq!(provider.remove(&cache(Some(CACHE))).await, Ok(Observed::ABSENT));
+    assert_eq!(provider.remove(&token(), &machine(Some(MACHINE))).await, Ok(Observed::ABSENT));
+    assert_eq!(provider.power(&token(), &machine(Some(MACHINE)), Power::Stopped).await, Ok(Observed::ABSENT));
+    assert_eq!(provider.remove(&token(), &cache(Some(CACHE))).await, Ok(Observed::ABSENT));
     paper.answer([Answer::ec2_error(400, "VolumeInUse")]);
-    let error = provider.remove(&cache(Some(CACHE))).await.expect_err("attached");
+    let error = provider.remove(&token(), &cache(Some(CACHE))).await.expect_err("attached");
     assert_eq!(error.class(), ErrorClass::Conflict);
     // Detaching what is not attached.
     let free = volumes(&[volume(CACHE, "available", Some(KEY), None, false)], "");
     paper.answer([Answer::ec2_error(400, "IncorrectState"), free]);
-    assert_eq!(provider.remove(&tie()).await, Ok(Observed::ABSENT));
+    assert_eq!(provider.remove(&token(), &tie()).await, Ok(Observed::ABSENT));
     // Attaching twice is attaching once.
     let held = volumes(&[volume(CACHE, "in-use", Some(KEY), Some(MACHINE), false)], "");
     paper.answer([Answer::ec2_error(400, "VolumeInUse"), held]);

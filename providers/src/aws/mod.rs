@@ -134,7 +134,7 @@ impl Provider for AwsProvider {
         }
     }
 
-    async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError> {
+    async fn power(&self, _: &Token, target: &Target, power: Power) -> Result<Observed, CallError> {
         match &target.spec {
             Spec::Machine(_) => self.switch(target, power).await,
             Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) => {
@@ -147,7 +147,7 @@ impl Provider for AwsProvider {
         self.observe_all(region, targets).await
     }
 
-    async fn remove(&self, target: &Target) -> Result<Observed, CallError> {
+    async fn remove(&self, _: &Token, target: &Target) -> Result<Observed, CallError> {
         match &target.spec {
             Spec::Key(spec) => self.remove_key(target, spec).await,
             Spec::Machine(_) => self.terminate(target).await,

@@ -30,7 +30,7 @@ pub(super) async fn leaves_when_removed_and_is_not_used_again(stage: &Stage<'_>)
     let target = Target { spec: spec.clone(), remote: Some(key.clone()) };
     stage.wait("the key to be shown", &spec, Some(&key), |seen| !seen.is_absent()).await?;
     for round in ["first", "second"] {
-        match stage.provider().remove(&target).await? {
+        match stage.remove(&target).await? {
             Observed::Leaving(found) => same("the key that leaves", &found.remote, &key)?,
             other => return fail(format!("after the {round} removal the key is {other:?}")),
         }
@@ -55,7 +55,7 @@ pub(super) async fn leaves_when_removed_and_is_not_used_again(stage: &Stage<'_>)
 pub(super) async fn of_nobody_is_absent_and_its_removal_succeeds(stage: &Stage<'_>) -> Result<(), Flaw> {
     let spec = Spec::Key(stage.key_spec("nobody", stage.home()?.region()));
     same("a key that never was", &stage.look(&spec, None).await?, &Observed::ABSENT)?;
-    let removed = stage.provider().remove(&Target { spec, remote: None }).await?;
+    let removed = stage.remove(&Target { spec, remote: None }).await?;
     check(removed.is_absent(), || format!("the removal of no key says {removed:?}"))
 }
 

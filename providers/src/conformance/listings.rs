@@ -89,7 +89,7 @@ pub(super) async fn show_nothing_that_is_gone(stage: &Stage<'_>) -> Result<(), F
     stage.gone(&Spec::Volume(volume), Some(&cache)).await?;
     wait(stage, "a listing without the volume", home.region(), |things| !is_there(things, &cache)).await?;
     let target = Target { spec: Spec::Key(stage.key_spec("acme", home.region())), remote: Some(key.clone()) };
-    stage.provider().remove(&target).await?;
+    stage.remove(&target).await?;
     wait(stage, "a listing without the key", home.region(), |things| !is_there(things, &key)).await.map(drop)
 }
 

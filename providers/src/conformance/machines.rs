@@ -102,12 +102,12 @@ pub(super) async fn are_removed_twice_with_success(stage: &Stage<'_>) -> Result<
     let found = stage.machine(&machine).await?;
     let target = Target { spec: Spec::Machine(machine), remote: Some(found.remote.clone()) };
     for round in ["first", "second"] {
-        let seen = stage.provider().remove(&target).await?;
+        let seen = stage.remove(&target).await?;
         let goes = seen.is_absent() || matches!(seen, Observed::Leaving(_));
         check(goes, || format!("after the {round} removal the machine is {seen:?}"))?;
     }
     stage.wait("its end", &target.spec, Some(&found.remote), Observed::is_absent).await?;
-    let seen = stage.provider().remove(&target).await?;
+    let seen = stage.remove(&target).await?;
     check(seen.is_absent(), || format!("the removal of a machine that is gone says {seen:?}"))
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn that_never_were_are_removed_with_success(stage: &Stage<'_>) 
     let key = stage.key("acme", home.region()).await?;
     let spec = Spec::Machine(stage.cold("nobody", home, Arch::X86_64, &key)?);
     same("a machine that never was", &stage.look(&spec, None).await?, &Observed::ABSENT)?;
-    let removed = stage.provider().remove(&Target { spec, remote: None }).await?;
+    let removed = stage.remove(&Target { spec, remote: None }).await?;
     check(removed.is_absent(), || format!("the removal of no machine says {removed:?}"))
 }
 

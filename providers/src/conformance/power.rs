@@ -12,7 +12,7 @@ pub(super) async fn can_be_asked_for_twice(stage: &Stage<'_>) -> Result<(), Flaw
     let (found, cache) = stage.machine_and_cache(&machine).await?;
     let target = Target { spec: Spec::Machine(machine), remote: Some(found.remote.clone()) };
     for power in [Power::Running, Power::Stopped, Power::Stopped, Power::Running, Power::Running] {
-        match stage.provider().power(&target, power).await? {
+        match stage.power(&target, power).await? {
             Observed::Pending(seen) | Observed::Ready(seen) => same("the machine", &seen.remote, &found.remote)?,
             other => return fail(format!("a machine that is to be {power:?} is {other:?}")),
         }
@@ -38,7 +38,7 @@ pub(super) async fn of_nothing_is_absent(stage: &Stage<'_>) -> Result<(), Flaw> 
     let spec = Spec::Machine(stage.cold("nobody", home, Arch::X86_64, &key)?);
     let target = Target { spec, remote: None };
     for power in [Power::Running, Power::Stopped] {
-        let seen = stage.provider().power(&target, power).await?;
+        let seen = stage.power(&target, power).await?;
         check(seen.is_absent(), || format!("a machine that never was, asked to be {power:?}, is {seen:?}"))?;
     }
     Ok(())

@@ -1,7 +1,10 @@
 //! What every case stands on: fresh ids and owners, things brought up and waited for, and the cleaning up afterwards.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 use regions::{Arch, MachineType, Placement, Region, Residency};
 use uuid::Uuid;
@@ -47,11 +50,12 @@ pub(super) struct Stage<'a> {
     pub(super) cloud: &'a dyn Cloudlike,
     case: &'static str,
     made: Mutex<Vec<Target>>,
+    attempts: AtomicU32,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(cloud: &'a dyn Cloudlike, case: &'static str) -> Self {
-        Self { cloud, case, made: Mutex::default() }
+        Self { cloud, case, made: Mutex::default(), attempts: AtomicU32::new(0) }
     }
 
     pub(super) fn provider(&self) -> &'a dyn Provider {
@@ -238,10 +242,25 @@ impl<'a> Stage<'a> {
         }
     }
 
+    fn attempt(&self, target: &Target) -> Token {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        Token::of_attempt(target.spec.id(), &format!("{}/{attempt}", self.cloud.run()))
+    }
+
+    /// One call of `remove`.
+    pub(super) async fn remove(&self, target: &Target) -> Result<Observed, CallError> {
+        self.provider().remove(&self.attempt(target), target).await
+    }
+
+    /// One call of `power`.
+    pub(super) async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError> {
+        self.provider().power(&self.attempt(target), target, power).await
+    }
+
     /// Removes a thing and waits until it is gone.
     pub(super) async fn gone(&self, spec: &Spec, remote: Option<&RemoteId>) -> Result<(), Flaw> {
         let target = Target { spec: spec.clone(), remote: remote.cloned() };
-        match self.provider().remove(&target).await? {
+        match self.remove(&target).await? {
             Observed::Absent { .. } | Observed::Leaving(_) => {}
             other => return fail(format!("the answer to a removal is {other:?}")),
         }
@@ -281,7 +300,7 @@ impl<'a> Stage<'a> {
         let target = Target { spec: target.spec.clone(), remote: None };
         let mut passed_ms = 0;
         loop {
-            let error = match self.provider().remove(&target).await {
+            let error = match self.remove(&target).await {
                 Ok(Observed::Absent { .. }) => return Ok(()),
                 Ok(Observed::Leaving(_)) if matches!(target.spec, Spec::Key(_)) => return Ok(()),
                 Ok(_) => None,

@@ -115,7 +115,7 @@ pub(super) async fn go_to_a_new_machine(stage: &Stage<'_>) -> Result<(), Flaw> {
     // And it can be detached again, twice, without harm to either.
     let target = Target { spec: stage.tie(&spec, &found.remote, &first.cache), remote: None };
     for round in ["first", "second"] {
-        let seen = stage.provider().remove(&target).await?;
+        let seen = stage.remove(&target).await?;
         let goes = seen.is_absent() || matches!(seen, Observed::Leaving(_));
         check(goes, || format!("after the {round} removal the attachment is {seen:?}"))?;
     }
@@ -170,7 +170,7 @@ pub(super) async fn are_not_removed_while_attached(stage: &Stage<'_>) -> Result<
     let key = stage.key("acme", home.region()).await?;
     let first = builder(stage, "one", home, &key).await?;
     let target = Target { spec: first.volume.clone(), remote: Some(first.cache.clone()) };
-    match stage.provider().remove(&target).await {
+    match stage.remove(&target).await {
         Err(error) => same("the refusal", &error.class(), &ErrorClass::Conflict)?,
         Ok(seen) => return fail(format!("the removal of a cache that is held says {seen:?}")),
     }
@@ -188,12 +188,12 @@ pub(super) async fn are_removed_twice_with_success(stage: &Stage<'_>) -> Result<
     stage.wait("a cache that is free", &first.volume, Some(&first.cache), is_free).await?;
     let target = Target { spec: first.volume.clone(), remote: Some(first.cache.clone()) };
     for round in ["first", "second"] {
-        let seen = stage.provider().remove(&target).await?;
+        let seen = stage.remove(&target).await?;
         let goes = seen.is_absent() || matches!(seen, Observed::Leaving(_));
         check(goes, || format!("after the {round} removal the volume is {seen:?}"))?;
     }
     stage.wait("its end", &first.volume, Some(&first.cache), Observed::is_absent).await?;
-    let seen = stage.provider().remove(&target).await?;
+    let seen = stage.remove(&target).await?;
     check(seen.is_absent(), || format!("the removal of a volume that is gone says {seen:?}"))
 }
 

@@ -130,7 +130,7 @@ impl Provider for FakeProvider {
         }
     }
 
-    async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError> {
+    async fn power(&self, _: &Token, target: &Target, power: Power) -> Result<Observed, CallError> {
         let verb = match power {
             Power::Running => Verb::Start,
             Power::Stopped => Verb::Stop,
@@ -146,7 +146,7 @@ impl Provider for FakeProvider {
         self.asker(Verb::Observe, region)?.observe(region, targets, attaches).await
     }
 
-    async fn remove(&self, target: &Target) -> Result<Observed, CallError> {
+    async fn remove(&self, _: &Token, target: &Target) -> Result<Observed, CallError> {
         let asker = self.asker(Verb::Remove, target.spec.region())?;
         match &target.spec {
             Spec::Key(spec) => asker.remove_key(target, spec).await,

@@ -71,16 +71,16 @@ impl Provider for Doomed {
         answer
     }
 
-    async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError> {
-        self.inner.power(target, power).await
+    async fn power(&self, token: &Token, target: &Target, power: Power) -> Result<Observed, CallError> {
+        self.inner.power(token, target, power).await
     }
 
     async fn observe(&self, region: Region, targets: &[Target]) -> Result<Vec<Observed>, CallError> {
         self.inner.observe(region, targets).await
     }
 
-    async fn remove(&self, target: &Target) -> Result<Observed, CallError> {
-        self.inner.remove(target).await
+    async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
+        self.inner.remove(token, target).await
     }
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {

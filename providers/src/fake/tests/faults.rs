@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::stage::{Stage, pass};
+use super::stage::{Stage, attempt, pass};
 use crate::fake::{CallOutcome, FakeConfig, Fault, FaultRates, Moment, Operation, When};
 use crate::{ErrorClass, Observed, Provider, Spec, Target, Token};
 
@@ -106,7 +106,7 @@ async fn a_hook_sees_every_request_and_may_panic() {
     let provider = stage.provider.clone();
     let remote = stage.cloud.snapshot().machines[0].remote.clone();
     let target = Target { spec, remote: Some(remote) };
-    let crashed = tokio::spawn(async move { provider.remove(&target).await }).await;
+    let crashed = tokio::spawn(async move { provider.remove(&attempt(), &target).await }).await;
     assert!(crashed.unwrap_err().is_panic());
     assert!(stage.cloud.snapshot().machines[0].leaving, "the effect was there before the crash");
 }

@@ -111,8 +111,8 @@ impl Provider for Liar {
         answer.map(|seen| self.show(seen))
     }
 
-    async fn power(&self, target: &Target, power: Power) -> Result<Observed, CallError> {
-        self.honest.power(target, power).await
+    async fn power(&self, token: &Token, target: &Target, power: Power) -> Result<Observed, CallError> {
+        self.honest.power(token, target, power).await
     }
 
     async fn observe(&self, region: Region, targets: &[Target]) -> Result<Vec<Observed>, CallError> {
@@ -133,7 +133,7 @@ impl Provider for Liar {
         Ok(seen.into_iter().map(|seen| self.show(seen)).collect())
     }
 
-    async fn remove(&self, target: &Target) -> Result<Observed, CallError> {
+    async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
         if self.is(Lie::Detaches) && matches!(target.spec, Spec::Volume(_)) {
             target.remote.iter().for_each(|remote| self.cloud.detach(remote));
         }
@@ -142,7 +142,7 @@ impl Provider for Liar {
             let ours = machines.into_iter().find(|machine| Some(&machine.remote) == target.remote.as_ref());
             ours.and_then(|machine| machine.cache).iter().for_each(|cache| self.cloud.destroy_volume(cache));
         }
-        match self.honest.remove(&self.bend(target)).await? {
+        match self.honest.remove(token, &self.bend(target)).await? {
             Observed::Absent { .. } if self.is(Lie::AbsentIsAnError) => {
                 Err(CallError::new("remove", ErrorClass::Invalid, "NotFound", "not found"))
             }

@@ -2,7 +2,7 @@
 
 use regions::{Arch, Cloud};
 
-use super::stage::{Stage, cloud, id, pass, place, types, zone};
+use super::stage::{Stage, attempt, cloud, id, pass, place, types, zone};
 use crate::fake::{FakeConfig, KeyState, Rule, Throttle};
 use crate::{
     AttachmentSpec, CacheSource, ErrorClass, Kind, MachineSpec, Observed, Owner, Power, Provider, RemoteId, Spec,
@@ -60,16 +60,16 @@ async fn a_start_under_a_bad_key_ends_where_it_began() {
     let key = stage.key("acme").await;
     let (spec, remote, cache) = up(&stage, "web", &key).await;
     let target = Target { spec: Spec::Machine(spec), remote: Some(remote.clone()) };
-    stage.provider.power(&target, Power::Stopped).await.unwrap();
+    stage.provider.power(&attempt(), &target, Power::Stopped).await.unwrap();
     pass(5_000).await;
     stage.cloud.set_key(&key, KeyState::Denied);
-    stage.provider.power(&target, Power::Running).await.unwrap();
+    stage.provider.power(&attempt(), &target, Power::Running).await.unwrap();
     pass(5_000).await;
     let Observed::Broken { found, why } = stage.look(&target.spec, Some(&remote)).await else { panic!() };
     assert_eq!((found.power, why.class), (Some(Power::Stopped), ErrorClass::KeyUnusable));
     assert_eq!(found.cache, Some(cache), "what holds data does not vanish");
     stage.cloud.set_key(&key, KeyState::Enabled);
-    stage.provider.power(&target, Power::Running).await.unwrap();
+    stage.provider.power(&attempt(), &target, Power::Running).await.unwrap();
     pass(5_000).await;
     assert!(matches!(stage.look(&target.spec, Some(&remote)).await, Observed::Ready(_)));
 }
@@ -95,10 +95,10 @@ async fn capacity_can_fail_at_once_or_late() {
     assert_eq!(why.class, ErrorClass::NoCapacity);
     // A machine that is off gives its room away, and may not get it back.
     let target = Target { spec: Spec::Machine(one), remote: Some(first) };
-    stage.provider.power(&target, Power::Stopped).await.unwrap();
+    stage.provider.power(&attempt(), &target, Power::Stopped).await.unwrap();
     pass(5_000).await;
     stage.begin(&two).await;
-    let refused = stage.provider.power(&target, Power::Running).await.unwrap_err();
+    let refused = stage.provider.power(&attempt(), &target, Power::Running).await.unwrap_err();
     assert_eq!(refused.class(), ErrorClass::NoCapacity);
 }
 
@@ -151,7 +151,11 @@ async fn a_stale_listing_shows_what_is_gone_and_not_what_is_new() {
     let stage = Stage::new(FakeConfig { list_stale_ms: 5_000, visibility_ms: 0, ..slow() });
     let key = stage.key("acme").await;
     let (spec, remote, _) = up(&stage, "web", &key).await;
-    stage.provider.remove(&Target { spec: Spec::Machine(spec), remote: Some(remote.clone()) }).await.unwrap();
+    stage
+        .provider
+        .remove(&attempt(), &Target { spec: Spec::Machine(spec), remote: Some(remote.clone()) })
+        .await
+        .unwrap();
     pass(3_000).await;
     let new = stage.begin(&stage.machine("new", &key)).await;
     let listed = async || {
@@ -184,7 +188,7 @@ async fn a_key_is_gone_when_its_waiting_period_ends() {
     let stage = Stage::new(FakeConfig { key_deletion_ms: 86_400_000, ..slow() });
     let key = stage.key("acme").await;
     let target = Target { spec: Spec::Key(stage.key_spec("acme")), remote: Some(key.clone()) };
-    stage.provider.remove(&target).await.unwrap();
+    stage.provider.remove(&attempt(), &target).await.unwrap();
     pass(86_000_000).await;
     assert!(matches!(stage.look(&target.spec, Some(&key)).await, Observed::Leaving(_)));
     pass(400_000).await;
@@ -251,7 +255,7 @@ async fn broken_rules_are_noticed_and_not_prevented() {
     assert_eq!(rules(&stage)[2..], [Rule::OwnKey, Rule::OwnKey]);
     // A volume at a machine of another project.
     let target = Target { spec: second.clone(), remote: Some(remote) };
-    stage.provider.remove(&target).await.unwrap();
+    stage.provider.remove(&attempt(), &target).await.unwrap();
     pass(10_000).await;
     let (warm, holder) = {
         let cache = CacheSource::Existing { id: id("volume web"), remote: cache.clone() };
@@ -271,7 +275,7 @@ async fn broken_rules_are_noticed_and_not_prevented() {
     // A removal in another's name.
     let thief = Owner { org: "globex".to_owned(), project: Some("web".to_owned()) };
     let target = Target { spec: Spec::Machine(MachineSpec { owner: thief, ..warm }), remote: Some(holder) };
-    stage.provider.remove(&target).await.unwrap();
+    stage.provider.remove(&attempt(), &target).await.unwrap();
     assert_eq!(rules(&stage)[5..], [Rule::OwnRemoval]);
     // A project that moves to another residency.
     let abroad = MachineSpec { placement: place("aws/us-east-1a"), ..stage.machine("web", &key) };
@@ -285,7 +289,7 @@ async fn a_machine_on_its_way_out_makes_room_for_the_next() {
     let key = stage.key("acme").await;
     let (spec, remote, _) = up(&stage, "web", &key).await;
     let target = Target { spec: Spec::Machine(spec.clone()), remote: Some(remote) };
-    assert!(matches!(stage.provider.remove(&target).await.unwrap(), Observed::Leaving(_)));
+    assert!(matches!(stage.provider.remove(&attempt(), &target).await.unwrap(), Observed::Leaving(_)));
     stage.begin(&MachineSpec { id: id("next"), ..spec }).await;
     assert_eq!(stage.cloud.ever().most_live(Kind::Machine), 1);
 }

@@ -115,3 +115,8 @@ impl Stage {
         self.provider.observe(spec.region(), &[target]).await.unwrap().remove(0)
     }
 }
+
+/// The token of a switch or a removal; the model ignores it.
+pub(super) fn attempt() -> Token {
+    Token::of_attempt(id("attempt"), "1")
+}

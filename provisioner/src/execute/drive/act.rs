@@ -21,8 +21,8 @@ impl Drive<'_> {
             self.note(Fact::Failed { resource, verb: Some(verb), error: because });
             return Ok(());
         };
-        let token = (verb == Verb::Ensure).then(|| self.token(resource));
-        self.note(Fact::Began { resource, verb, token: token.clone() });
+        let token = self.token(resource, verb);
+        self.note(Fact::Began { resource, verb, token: Some(token.clone()) });
         if let Some(held) = self.try_write().await? {
             self.take_back(held);
             return self.await_key(held).await;
@@ -30,7 +30,7 @@ impl Drive<'_> {
         if !self.lease.is_held(self.now_ms()) {
             return Err(LetGo::LostLease);
         }
-        let answer = tokio::time::timeout(CALL_LIMIT, perform(&*provider, verb, token.as_ref(), &target)).await;
+        let answer = tokio::time::timeout(CALL_LIMIT, perform(&*provider, verb, &token, &target)).await;
         let answer = answer.unwrap_or_else(|_| {
             Err(CallError::new(verb.as_str(), ErrorClass::Ambiguous, "NoAnswer", "the provider gave no answer in time"))
         });
@@ -70,7 +70,12 @@ impl Drive<'_> {
         Some((Arc::clone(provider), target))
     }
 
-    fn token(&self, resource: ResourceId) -> Token {
+    /// What makes something has one token for its incarnation; everything else has one for each attempt that is recorded.
+    fn token(&self, resource: ResourceId, verb: Verb) -> Token {
+        if verb != Verb::Ensure {
+            let attempt = format!("{}/{}/{}", self.claimed.claim.job, self.progress.facts, verb.as_str());
+            return Token::of_attempt(resource, &attempt);
+        }
         let incarnation = self.step(resource).map_or(0, |step| step.incarnation);
         #[cfg(feature = "sabotage")]
         if self.executor.policy.sabotage == Some(crate::core::policy::Sabotage::RandomTokens) {
@@ -131,23 +136,12 @@ impl Drive<'_> {
     }
 }
 
-async fn perform(
-    provider: &dyn Provider,
-    verb: Verb,
-    token: Option<&Token>,
-    target: &Target,
-) -> Result<Observed, CallError> {
-    match (verb, token) {
-        (Verb::Ensure, Some(token)) => provider.ensure(token, target).await,
-        (Verb::Ensure, None) => Err(CallError::new(
-            "ensure",
-            ErrorClass::Unrecognized,
-            "NoToken",
-            "a call that makes something has no token",
-        )),
-        (Verb::Start, _) => provider.power(target, Power::Running).await,
-        (Verb::Stop, _) => provider.power(target, Power::Stopped).await,
-        (Verb::Remove, _) => provider.remove(target).await,
+async fn perform(provider: &dyn Provider, verb: Verb, token: &Token, target: &Target) -> Result<Observed, CallError> {
+    match verb {
+        Verb::Ensure => provider.ensure(token, target).await,
+        Verb::Start => provider.power(token, target, Power::Running).await,
+        Verb::Stop => provider.power(token, target, Power::Stopped).await,
+        Verb::Remove => provider.remove(token, target).await,
     }
 }
 
