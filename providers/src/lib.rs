@@ -8,6 +8,7 @@ pub mod aws;
 pub mod conformance;
 mod error;
 pub mod fake;
+pub mod gcp;
 mod id;
 mod observed;
 mod spec;

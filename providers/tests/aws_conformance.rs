@@ -3,78 +3,30 @@
 //! With `AWS_ENDPOINT_URL` set it uses the emulator there, whose states may last some seconds; else it starts one, which
 //! ends with this process.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+mod loopback;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_kms::types::Tag;
+use loopback::{Control, endpoint};
 use providers::aws::{AwsConfig, AwsProvider, AwsRegionConfig};
 use providers::conformance::{Abilities, Cloudlike, Creation, Harm, VolumeFacts, suite};
 use providers::{KeySpec, Provider, RemoteId};
 use regions::{Arch, Cloud, MachineType, Placement, Region, Size};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-/// The emulator's address. It is started once, watches its parent, and ends with it.
-fn endpoint() -> String {
-    if let Ok(url) = std::env::var("AWS_ENDPOINT_URL") {
-        return url;
-    }
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts/aws-emulator");
-    let child = Command::new(&script)
-        .args(["--settle", "0.3", "--parent-watch"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{}: {error}", script.display()));
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-    let url = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.trim().strip_prefix("AWS_ENDPOINT_URL=").map(ToOwned::to_owned));
-    // Its pipes stay open for as long as this process lives: closing one would end it early.
-    std::thread::spawn(move || {
-        let _stdin = child.stdin.take();
-        lines.for_each(drop);
-        child.wait()
-    });
-    url.expect("the emulator prints AWS_ENDPOINT_URL=...")
-}
-
-/// The emulator's control API.
-struct Control(String);
-
-impl Control {
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let host = self.0.trim_start_matches("http://").trim_end_matches('/');
-        let mut stream = tokio::net::TcpStream::connect(host).await.expect("the emulator answers");
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let length = body.len();
-        let head = format!("{method} /_emulator/{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-        let request = format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.expect("received");
-        let answer = String::from_utf8(answer).expect("text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 200") || head.starts_with("HTTP/1.0 200"), "{path}: {answer}");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
-    }
-
-    async fn region(&self, region: &str) -> AwsRegionConfig {
-        let found = self.ask("GET", &format!("regions/{region}"), &Value::Null).await;
-        AwsRegionConfig {
-            security_groups: vec![found["security_group"].as_str().expect("a group").to_owned()],
-            images: serde_json::from_value(found["images"].clone()).expect("images"),
-            subnets: serde_json::from_value(found["subnets"].clone()).expect("subnets"),
-            root_device: "/dev/xvda".to_owned(),
-            ..AwsRegionConfig::default()
-        }
+async fn region_of(control: &Control, region: &str) -> AwsRegionConfig {
+    let found = control.ask("GET", &format!("regions/{region}"), &Value::Null).await;
+    AwsRegionConfig {
+        security_groups: vec![found["security_group"].as_str().expect("a group").to_owned()],
+        images: serde_json::from_value(found["images"].clone()).expect("images"),
+        subnets: serde_json::from_value(found["subnets"].clone()).expect("subnets"),
+        root_device: "/dev/xvda".to_owned(),
+        ..AwsRegionConfig::default()
     }
 }
 
@@ -87,7 +39,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        let url = endpoint();
+        let url = endpoint("aws-emulator", "AWS_ENDPOINT_URL");
         let credentials = Credentials::new("AKIDTEST", "secret", None, None, "test");
         let loader = aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12());
         let sdk = loader.endpoint_url(&url).region("us-east-1").credentials_provider(credentials).load().await;
@@ -95,7 +47,7 @@ impl Bench {
         // The emulator hides nothing unless told to.
         let mut config = AwsConfig { visibility_secs: 0, ..AwsConfig::default() };
         for region in ["us-east-1", "eu-central-1"] {
-            config.regions.insert(region.to_owned(), control.region(region).await);
+            config.regions.insert(region.to_owned(), region_of(&control, region).await);
         }
         let deployment = format!("suite-{}", std::process::id());
         let provider = AwsProvider::with_sdk(&deployment, config, sdk.clone()).expect("provider");

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 
+from loopback.server import Server
+
 from . import beneath
 from .front import Front
-from .server import Server
 
 
 def main() -> int:

@@ -5,9 +5,10 @@ It must never be counted as a call to the cloud, and never be slow: a reset happ
 
 import json
 
+from loopback.faults import KINDS
+
 from . import beneath, images
 from .ec2 import network
-from .faults import KINDS
 
 PREFIX = "/_emulator/"
 

@@ -11,11 +11,12 @@ import sys
 import time
 import traceback
 
+from loopback.faults import Rule, Rules
+from loopback.ledger import Ledger
+
 from . import beneath, control, ec2, errors, kms, render, ssm
 from .call import Call, parse
 from .errors import AwsError, NotOwned
-from .faults import Rule, Rules
-from .ledger import Ledger
 from .world import World, new_uuid
 
 # What `answer` returns when the connection is to be closed without a word.

@@ -3,6 +3,8 @@
 It must never hold state of the cloud: a reset puts these back to what the process was started with.
 """
 
+import loopback.settings
+
 # name: (default, what kind of value it takes)
 KNOWN = {
     "settle": (
@@ -19,42 +21,8 @@ KNOWN = {
 }
 
 
-class Settings:
+class Settings(loopback.settings.Settings):
     """The values in force. Assign with `change`, which refuses what it does not know."""
 
     def __init__(self, start: dict | None = None):
-        self._start = dict(start or {})
-        self.restore()
-
-    def restore(self) -> None:
-        for name, (default, _) in KNOWN.items():
-            setattr(self, name, default)
-        self.change(self._start)
-
-    def change(self, wanted: dict) -> None:
-        """All or nothing: ValueError names the first value that is wrong."""
-        checked = {name: _checked(name, value) for name, value in wanted.items()}
-        for name, value in checked.items():
-            setattr(self, name, value)
-
-    def show(self) -> dict:
-        return {name: getattr(self, name) for name in KNOWN}
-
-
-def _checked(name: str, value):
-    if name not in KNOWN:
-        raise ValueError(f"no setting is called {name!r}; known: {', '.join(KNOWN)}")
-    default, kind = KNOWN[name]
-    if isinstance(kind, tuple):
-        if value not in kind:
-            raise ValueError(f"{name} is one of {', '.join(kind)}, not {value!r}")
-        return value
-    if value is None and default is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise ValueError(f"{name} takes a number of {kind} from 0, not {value!r}")
-    if kind == "count":
-        if value != int(value) or (name == "page_size" and value < 1):
-            raise ValueError(f"{name} takes a whole number, not {value!r}")
-        return int(value)
-    return float(value)
+        super().__init__(KNOWN, start)

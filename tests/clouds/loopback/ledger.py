@@ -7,8 +7,6 @@ import threading
 import time
 from collections import Counter
 
-from .call import Call
-
 
 class Ledger:
     def __init__(self):
@@ -19,7 +17,7 @@ class Ledger:
         with self._lock:
             self._calls: list[dict] = []
 
-    def open(self, call: Call) -> dict:
+    def open(self, call) -> dict:
         """Write the call down as it arrives; fill in `status`, `code` and `fault` when they are known."""
         entry = {
             "n": 0,

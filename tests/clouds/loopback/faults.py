@@ -5,19 +5,17 @@ It must never carry a fault out: `front` does that, around the effect.
 
 import threading
 
-from .call import Call
-
 KINDS = {
     "drop_reply": "the effect happens, the connection closes without an answer",
     "drop_request": "the connection closes, nothing happens",
-    "throttle": "RequestLimitExceeded or ThrottlingException, nothing happens",
+    "throttle": "the cloud's refusal of too many calls, nothing happens",
     "error": "the given code, status and message, nothing happens",
     "unavailable": "503, nothing happens",
     "internal": "500, and the effect has happened",
     "delay": "the call waits `secs`, then goes on",
     "kill_before": "SIGKILL to `pid`, nothing happens",
     "kill_after": "the effect happens, then SIGKILL to `pid`, no answer",
-    "no_capacity": "InsufficientInstanceCapacity, nothing happens",
+    "no_capacity": "the cloud's word for a full zone, nothing happens",
 }
 _MATCHERS = ("service", "action", "region")
 _FIELDS = {*_MATCHERS, "nth", "times", "do", "code", "status", "message", "secs", "pid"}
@@ -42,7 +40,7 @@ class Rule:
         self.matched = 0
         self.fired = 0
 
-    def hits(self, call: Call) -> bool:
+    def hits(self, call) -> bool:
         """Count the call if it matches; true when it is one to hit: from the nth on, `times` times."""
         if any(name in self.wanted and self.wanted[name] != getattr(call, name) for name in _MATCHERS):
             return False
@@ -67,7 +65,7 @@ class Rules:
         with self._lock:
             return [rule.show() for rule in self._rules]
 
-    def strike(self, call: Call) -> tuple[float, Rule | None]:
+    def strike(self, call) -> tuple[float, Rule | None]:
         """The seconds to wait first, and the fault. Of several rules that are due, the first wins; waits add up."""
         wait, chosen = 0.0, None
         with self._lock:

@@ -1,0 +1,138 @@
+"""The control API under /_emulator/: what tests read and turn. It owns its paths and their JSON.
+
+It must never be counted as a call to the cloud, and never be slow.
+"""
+
+import json
+
+from loopback.faults import KINDS
+
+from . import catalog
+
+PREFIX = "/_emulator/"
+
+
+def answer(front, method: str, target: str, body: bytes) -> tuple[int, dict, bytes]:
+    path = target.partition("?")[0].removeprefix(PREFIX).strip("/")
+    try:
+        wanted = json.loads(body) if body.strip() else None
+        status, found = 200, _routed(front, method, path, wanted)
+    except (ValueError, TypeError, KeyError) as error:
+        status, found = 400, {"error": str(error)}
+    except LookupError as error:
+        status, found = 404, {"error": str(error)}
+    return status, {"content-type": "application/json"}, json.dumps(found).encode()
+
+
+def _routed(front, method: str, path: str, wanted):
+    world = front.world
+    match method, path.split("/"):
+        case "GET", ["healthz"]:
+            return {"ok": True}
+        case "GET", ["calls"]:
+            return front.ledger.show()
+        case "GET", ["settings"]:
+            return world.settings.show()
+        case "GET", ["rules"]:
+            return front.rules.show()
+        case "GET", ["capacity"]:
+            return world.capacity_out
+        case "GET", ["state"]:
+            return _state(world)
+        case "GET", ["regions", region]:
+            return _region(region)
+        case "POST", ["reset"]:
+            return _reset(front, bool(_object(wanted or {}).get("keep_settings", False)))
+        case "POST", ["reset-calls"]:
+            front.ledger.clear()
+        case "POST", ["settings"]:
+            with world.lock:
+                world.settings.change(_object(wanted))
+            return world.settings.show()
+        case "POST", ["advance"]:
+            secs = float(_object(wanted)["secs"])
+            if secs < 0:
+                raise ValueError("time goes forward only: secs from 0")
+            with world.lock:
+                world.ahead += secs
+                world.settle()
+        case "POST", ["rules"]:
+            front.rules.replace(_list(wanted))
+        case "POST", ["capacity"]:
+            holes = _list(wanted)
+            if any(set(hole) - {"region", "zone", "type"} for hole in holes):
+                raise ValueError("a hole in capacity has region, zone and type, each optional")
+            with world.lock:
+                world.capacity_out = holes
+        case "POST", ["deny-key"]:
+            _deny(world, _object(wanted))
+        case _:
+            raise IndexError(f"no {method} {PREFIX}{path}; faults are {', '.join(KINDS)}; see tests/clouds/README.md")
+    return {"ok": True}
+
+
+def _object(wanted) -> dict:
+    if not isinstance(wanted, dict):
+        raise ValueError("a JSON object is wanted")
+    return wanted
+
+
+def _list(wanted) -> list:
+    if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+        raise ValueError("a JSON list of objects is wanted")
+    return wanted
+
+
+def _deny(world, wanted: dict) -> None:
+    """Deny a key to Compute Engine's service agent without a change of the policy that is shown."""
+    with world.lock:
+        change = world.denied_keys.add if wanted.get("deny", True) else world.denied_keys.discard
+        change(str(wanted["key"]))
+
+
+def _region(region: str) -> dict:
+    if region not in catalog.REGIONS:
+        raise IndexError(f"no region {region}")
+    return {
+        "project": catalog.PROJECT,
+        "project_number": catalog.PROJECT_NUMBER,
+        "service_agent": catalog.SERVICE_AGENT,
+        "images": {
+            "x86_64": f"projects/{catalog.PROJECT}/global/images/builder-x86-64",
+            "arm64": f"projects/{catalog.PROJECT}/global/images/builder-arm64",
+        },
+        "families": {
+            "x86_64": "projects/debian-cloud/global/images/family/debian-12",
+            "arm64": "projects/debian-cloud/global/images/family/debian-12-arm64",
+        },
+        "subnetwork": "default",
+        "zones": catalog.REGIONS[region],
+    }
+
+
+def _reset(front, keep_settings: bool) -> dict:
+    with front.world.lock:
+        front.world.wipe()
+        if not keep_settings:
+            front.world.settings.restore()
+    front.rules.replace([])
+    front.ledger.clear()
+    return {"ok": True}
+
+
+def _state(world) -> dict:
+    with world.lock:
+        world.settle()
+        zones = {
+            name: {
+                "instances": [shown.body for shown in zone.instances.values()],
+                "disks": [shown.body for shown in zone.disks.values()],
+            }
+            for name, zone in sorted(world.zones.items())
+            if zone.instances or zone.disks
+        }
+        keys = [
+            {**key.show(), "versions": key.versions, "policy": world.policies.get(key.name, {}).get("bindings", [])}
+            for key in world.keys.values()
+        ]
+        return {"zones": zones, "keys": keys, "rings": list(world.rings)}

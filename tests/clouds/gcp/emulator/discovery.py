@@ -1,0 +1,163 @@
+"""Google's own description of its APIs: which requests there are, and what may be in them.
+
+The documents are those that google-api-python-client bundles; they are loaded from there. Whatever the document does
+not know is refused, as Google does.
+"""
+
+import importlib.resources
+import json
+import re
+from urllib.parse import parse_qsl, unquote
+
+from .errors import ApiError, invalid
+
+_DOCUMENTS = {"compute": "compute.v1.json", "cloudkms": "cloudkms.v1.json"}
+# Query parameters of every method ("System parameters"), with and without the dollar sign.
+_SYSTEM = {"alt", "$alt", "prettyPrint", "$prettyPrint", "fields", "$fields", "key", "quotaUser", "userIp", "access_token",
+           "oauth_token", "callback", "uploadType", "upload_protocol", "$.xgafv", "$httpHeaders", "$ct", "$apiVersion"}  # fmt: skip
+_SLOT = re.compile(r"\{\+?([^}]+)\}")
+
+
+class Method:
+    def __init__(self, service: str, described: dict, prefix: str):
+        self.service = service
+        self.id = described["id"]
+        self.action = ".".join(self.id.split(".")[-2:])
+        self.verb = described["httpMethod"]
+        self.parameters = described.get("parameters", {})
+        self.request = described.get("request", {}).get("$ref")
+        path = prefix + described.get("flatPath", described["path"])
+        self.slots = _SLOT.findall(path)
+        pattern, last = "", 0
+        for slot in _SLOT.finditer(path):
+            pattern += re.escape(path[last : slot.start()]) + "([^/:]+)"
+            last = slot.end()
+        self.pattern = re.compile(pattern + re.escape(path[last:]))
+
+
+class Document:
+    def __init__(self, service: str):
+        files = importlib.resources.files("googleapiclient.discovery_cache.documents")
+        described = json.loads(files.joinpath(_DOCUMENTS[service]).read_text())
+        self.service = service
+        self.schemas = described["schemas"]
+        self.methods: list[Method] = []
+        self._collect(described, "/" + described.get("servicePath", ""))
+
+    def _collect(self, node: dict, prefix: str) -> None:
+        for described in node.get("methods", {}).values():
+            self.methods.append(Method(self.service, described, prefix))
+        for child in node.get("resources", {}).values():
+            self._collect(child, prefix)
+
+    def find(self, verb: str, path: str):
+        """The method and what its path says; a path without a method is a 404, as with Google's front end."""
+        for method in self.methods:
+            if method.verb == verb and (found := method.pattern.fullmatch(path)):
+                return method, {name: unquote(value) for name, value in zip(method.slots, found.groups())}
+        raise ApiError(404, "notFound", f"The requested URL {path} was not found on this server.")
+
+    def query(self, method: Method, text: str) -> dict:
+        """The query's parameters, each held against its description."""
+        found: dict = {}
+        for name, value in parse_qsl(text, keep_blank_values=True):
+            if name in _SYSTEM:
+                continue
+            described = method.parameters.get(name)
+            if described is None or described.get("location") != "query":
+                raise invalid(f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.')
+            value = _simple(described, value, name)
+            if described.get("repeated"):
+                found.setdefault(name, []).append(value)
+            else:
+                found[name] = value
+        for name, described in method.parameters.items():
+            if described.get("required") and described["location"] == "query" and name not in found:
+                raise ApiError(400, "required", f"Required parameter: {name}")
+        return found
+
+    def check_path(self, method: Method, values: dict) -> None:
+        for name, value in values.items():
+            pattern = method.parameters.get(name, {}).get("pattern")
+            if pattern and not re.fullmatch(pattern, value):
+                raise invalid(f"Invalid value for field '{name}': '{value}'. Must be a match of regex '{pattern}'")
+
+    def body(self, method: Method, body: bytes) -> dict:
+        if method.request is None:
+            return {}
+        try:
+            found = json.loads(body) if body.strip() else {}
+        except ValueError:
+            raise ApiError(400, "parseError", "Invalid JSON payload received.") from None
+        if not isinstance(found, dict):
+            raise ApiError(400, "parseError", "Invalid JSON payload received. An object is wanted.")
+        return self._object(method.request, found, "")
+
+    def _object(self, name: str, found: dict, at: str) -> dict:
+        known = self.schemas[name].get("properties", {})
+        checked = {}
+        for field, value in found.items():
+            described = known.get(field) or known.get(_camel(field))
+            if described is None:
+                where = f" at '{at}'" if at else ""
+                raise invalid(f'Invalid JSON payload received. Unknown name "{field}"{where}: Cannot find field.')
+            if value is not None:
+                name_there = field if field in known else _camel(field)
+                checked[name_there] = self._value(described, value, f"{at}.{field}".lstrip("."))
+        return checked
+
+    def _value(self, described: dict, value, at: str):
+        if "$ref" in described:
+            if not isinstance(value, dict):
+                raise invalid(f"Invalid value at '{at}': an object is wanted")
+            return self._object(described["$ref"], value, at)
+        kind = described.get("type")
+        if kind == "array":
+            if not isinstance(value, list):
+                raise invalid(f"Invalid value at '{at}': a list is wanted")
+            return [self._value(described["items"], item, f"{at}[{place}]") for place, item in enumerate(value)]
+        if kind == "object":
+            if not isinstance(value, dict):
+                raise invalid(f"Invalid value at '{at}': an object is wanted")
+            if "additionalProperties" in described:
+                of = described["additionalProperties"]
+                return {name: self._value(of, item, f"{at}.{name}") for name, item in value.items()}
+            return value
+        return _simple(described, value, at)
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def _simple(described: dict, value, at: str):
+    kind, form = described.get("type"), described.get("format")
+    if kind == "boolean":
+        if value in (True, False):
+            return value
+        if value in ("true", "false"):
+            return value == "true"
+        raise invalid(f"Invalid value at '{at}' (TYPE_BOOL), {value!r}")
+    if kind in ("integer", "number") or form in ("int64", "uint64", "int32", "uint32"):
+        try:
+            number = float(value) if kind == "number" else int(value)
+        except (TypeError, ValueError):
+            raise invalid(f"Invalid value at '{at}' (TYPE_INT), {value!r}") from None
+        if isinstance(value, bool) or (form in ("uint64", "uint32") and number < 0):
+            raise invalid(f"Invalid value at '{at}' (TYPE_INT), {value!r}")
+        return str(number) if kind == "string" else number
+    if kind == "string":
+        known = described.get("enum")
+        # Protocol buffers take an enum's number as well as its name (ProtoJSON format).
+        if known and str(value).isdigit() and int(value) < len(known):
+            return known[int(value)]
+        if not isinstance(value, str):
+            raise invalid(f"Invalid value at '{at}' (TYPE_STRING), {value!r}")
+        if known and value not in known:
+            raise invalid(f"Invalid value for field '{at}': '{value}'. Must be one of {', '.join(known)}")
+        pattern = described.get("pattern")
+        if pattern and value and not re.fullmatch(pattern, value):
+            raise invalid(f"Invalid value for field '{at}': '{value}'. Must be a match of regex '{pattern}'")
+        return value
+    return value
