@@ -9,15 +9,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use regions::Cloud;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{cli::aws, emulator::Emulator};
 
-/// An installation: a directory with a configuration and a database, pointed at an emulator.
+/// An installation: a directory with a configuration and a database, pointed at one or more emulators.
 pub struct Installation<'a> {
     directory: TempDir,
-    emulator: &'a Emulator,
+    emulators: Vec<&'a Emulator>,
 }
 
 /// The binary that cargo built beside this test.
@@ -42,13 +43,24 @@ impl<'a> Installation<'a> {
     /// # Errors
     /// If the emulator or the migration fails.
     pub fn new(emulator: &'a Emulator, regions: &[&str]) -> Result<Self> {
-        let installation = Self { directory: tempfile::tempdir()?, emulator };
+        Self::of(&[(emulator, regions)])
+    }
+
+    /// The same with several clouds.
+    ///
+    /// # Errors
+    /// If an emulator or the migration fails.
+    pub fn of(clouds: &[(&'a Emulator, &[&str])]) -> Result<Self> {
+        let emulators = clouds.iter().map(|(emulator, _)| *emulator).collect();
+        let installation = Self { directory: tempfile::tempdir()?, emulators };
         let database = format!("sqlite://{}", installation.file("provisioner.db").display());
         let mut text = format!("deployment = \"test\"\ndatabase = \"{database}\"\n");
-        // The emulator shows everything after a second at most, so absence need not be doubted for a minute.
-        text.push_str("[aws]\nvisibility_secs = 2\n[worker]\nlease_secs = 2\n");
-        for region in regions {
-            text.push_str(&region_section(emulator, region)?);
+        text.push_str("[worker]\nlease_secs = 2\n");
+        for (emulator, regions) in clouds {
+            text.push_str(&match emulator.cloud() {
+                Cloud::Aws => aws_section(emulator, regions)?,
+                Cloud::Gcp => gcp_section(emulator, regions)?,
+            });
         }
         std::fs::write(installation.file("provisioner.toml"), text)?;
         installation.run(&["migrate"])?;
@@ -69,7 +81,9 @@ impl<'a> Installation<'a> {
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.envs(self.emulator.environment()).env("PROVISIONER_CONFIG", self.file("provisioner.toml"));
+        command
+            .envs(self.emulators.iter().flat_map(|emulator| emulator.environment()))
+            .env("PROVISIONER_CONFIG", self.file("provisioner.toml"));
         command.current_dir(self.directory.path());
         command
     }
@@ -150,6 +164,27 @@ pub fn wait(mut child: Child, at_most: Duration) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
+/// The emulators show everything after a second at most, so absence need not be doubted for a minute.
+fn aws_section(emulator: &Emulator, regions: &[&str]) -> Result<String> {
+    let mut text = "[aws]\nvisibility_secs = 2\n".to_owned();
+    for region in regions {
+        text.push_str(&region_section(emulator, region)?);
+    }
+    Ok(text)
+}
+
+fn gcp_section(emulator: &Emulator, regions: &[&str]) -> Result<String> {
+    let known = emulator.get(&format!("regions/{}", regions.first().context("no region")?))?;
+    let project = known["project"].as_str().context("no project")?;
+    let mut text = format!("[gcp]\nproject = \"{project}\"\nendpoint = \"{}\"\nvisibility_secs = 2\n", emulator.url());
+    let image = |arch: &str| known["families"][arch].as_str().unwrap_or_default().to_owned();
+    writeln!(text, "images = {{ x86_64 = \"{}\", arm64 = \"{}\" }}", image("x86_64"), image("arm64"))?;
+    for region in regions {
+        writeln!(text, "[gcp.regions.{region}]\nsubnetwork = \"default\"")?;
+    }
+    Ok(text)
+}
+
 fn region_section(emulator: &Emulator, region: &str) -> Result<String> {
     let groups = aws(emulator, region, &["ec2", "describe-security-groups"])?;
     let group = groups["SecurityGroups"][0]["GroupId"].as_str().context("no security group")?.to_owned();
@@ -160,7 +195,7 @@ fn region_section(emulator: &Emulator, region: &str) -> Result<String> {
     let subnets = aws(emulator, region, &["ec2", "describe-subnets"])?;
     for subnet in subnets["Subnets"].as_array().into_iter().flatten() {
         let (zone, id) = (subnet["AvailabilityZone"].as_str(), subnet["SubnetId"].as_str());
-        let known = regions::Region::find(regions::Cloud::Aws, region)?.zones().any(|known| Some(known.name()) == zone);
+        let known = regions::Region::find(Cloud::Aws, region)?.zones().any(|known| Some(known.name()) == zone);
         if let (Some(zone), Some(id), true) = (zone, id, known) {
             writeln!(text, "{zone} = \"{id}\"")?;
         }

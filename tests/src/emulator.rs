@@ -1,4 +1,4 @@
-//! The AWS emulator of `tests/clouds/aws`: started for a test, steered through its control API, stopped with it.
+//! The emulators of `tests/clouds`: started for a test, steered through its control API, stopped with it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -7,10 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use regions::Cloud;
 use serde_json::{Value, json};
 
 /// A running emulator. Dropping it stops it.
 pub struct Emulator {
+    cloud: Cloud,
     url: String,
     child: Child,
     /// The emulator ends when this closes, should we be killed.
@@ -19,26 +21,30 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts one whose states last so many seconds.
+    /// Starts one of that cloud whose states last so many seconds.
     ///
     /// # Errors
     /// If the script that starts it is missing or fails.
-    pub fn start(settle_secs: f64) -> Result<Self> {
-        let mut child = Command::new(crate::root().join("scripts/aws-emulator"))
+    pub fn start(cloud: Cloud, settle_secs: f64) -> Result<Self> {
+        let (script, variable) = match cloud {
+            Cloud::Aws => ("aws-emulator", "AWS_ENDPOINT_URL="),
+            Cloud::Gcp => ("gcp-emulator", "GCP_ENDPOINT_URL="),
+        };
+        let mut child = Command::new(crate::root().join("scripts").join(script))
             .args(["--settle", &settle_secs.to_string(), "--parent-watch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .context("scripts/aws-emulator could not be started")?;
+            .with_context(|| format!("scripts/{script} could not be started"))?;
         let lifeline = child.stdin.take();
         let stdout = child.stdout.take().context("no standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let Some(url) = line.trim().strip_prefix("AWS_ENDPOINT_URL=") else {
-            bail!("scripts/aws-emulator said {line:?} instead of its address");
+        let Some(url) = line.trim().strip_prefix(variable) else {
+            bail!("scripts/{script} said {line:?} instead of its address");
         };
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(30))).build();
-        Ok(Self { url: url.to_owned(), child, _lifeline: lifeline, agent: config.into() })
+        Ok(Self { cloud, url: url.to_owned(), child, _lifeline: lifeline, agent: config.into() })
     }
 
     /// Its address.
@@ -47,9 +53,19 @@ impl Emulator {
         &self.url
     }
 
-    /// The environment of a client.
+    /// Which cloud it is.
+    #[must_use]
+    pub const fn cloud(&self) -> Cloud {
+        self.cloud
+    }
+
+    /// The environment of a client: credentials that are none, found the way real ones are.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {
+        if self.cloud == Cloud::Gcp {
+            let host = self.url.trim_start_matches("http://").to_owned();
+            return vec![("GCE_METADATA_HOST", host)];
+        }
         vec![
             ("AWS_ENDPOINT_URL", self.url.clone()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
@@ -67,6 +83,15 @@ impl Emulator {
     pub fn get(&self, what: &str) -> Result<Value> {
         let mut answer = self.agent.get(format!("{}/_emulator/{what}", self.url)).call()?;
         Ok(answer.body_mut().read_json()?)
+    }
+
+    /// Asks the cloud itself, with a token that it takes for credentials.
+    ///
+    /// # Errors
+    /// If it does not answer, or refuses.
+    pub fn cloud_get(&self, path: &str) -> Result<Value> {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("Authorization", "Bearer test");
+        Ok(request.call()?.body_mut().read_json()?)
     }
 
     /// Tells the control API.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use regions::Cloud;
 use serde_json::Value;
 use tests::{binary::Installation, cli::aws, emulator::Emulator};
 
@@ -25,7 +26,7 @@ const ARCHES: [&str; 2] = ["x86_64", "arm64"];
 
 #[test]
 fn a_fleet_lives_and_leaves_nothing_but_keys_pending_deletion() -> Result<()> {
-    let emulator = Emulator::start(0.3)?;
+    let emulator = Emulator::start(Cloud::Aws, 0.3)?;
     let fleet = Installation::new(&emulator, &REGIONS)?;
     provision(&fleet)?;
     let keys = read_back(&emulator)?;
@@ -63,7 +64,7 @@ fn a_fleet_lives_and_leaves_nothing_but_keys_pending_deletion() -> Result<()> {
 
 #[test]
 fn a_builder_on_an_existing_cache_takes_two_mutating_calls_in_the_caches_zone() -> Result<()> {
-    let emulator = Emulator::start(0.2)?;
+    let emulator = Emulator::start(Cloud::Aws, 0.2)?;
     let fleet = Installation::new(&emulator, &["us-east-1"])?;
     fleet.run(&["org", "create", "acme"])?;
     fleet.run(&["project", "create", "acme/api", "--residency", "us", "--region", "us-east-1"])?;

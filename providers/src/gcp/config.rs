@@ -150,7 +150,8 @@ impl GcpConfig {
         if self.service_account.is_none() && !self.scopes.is_empty() {
             return Err(GcpConfigError::new("gcp.scopes", "there is no gcp.service_account that could have them"));
         }
-        for scope in self.scopes.iter().filter(|scope| !scope.starts_with("https://www.googleapis.com/auth/")) {
+        let is_none = |scope: &&String| !scope.starts_with("https://www.googleapis.com/auth/");
+        if let Some(scope) = self.scopes.iter().find(is_none) {
             let problem = format!("`{scope}` is not a scope https://www.googleapis.com/auth/...");
             return Err(GcpConfigError::new("gcp.scopes", problem));
         }

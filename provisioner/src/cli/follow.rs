@@ -100,7 +100,8 @@ impl Line {
         let elapsed = time::span(now_ms - job.ms.created);
         match &self.spinner {
             Some(spinner) => {
-                let setting = Setting { now_ms, policy: &session.config.policy, visibility_secs: 60 };
+                let visibility_secs = session.config.visibility_secs();
+                let setting = Setting { now_ms, policy: &session.config.policy, visibility_secs };
                 let next = if job.state == JobState::Queued && progress.facts > 0 {
                     format!("; next: {}", what_next(job, progress, &setting))
                 } else {

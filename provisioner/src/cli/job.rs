@@ -115,7 +115,7 @@ struct StoryEntry<'a> {
 async fn show(session: &Session, id: JobId) -> Result<(), Failure> {
     let job = read(session, id).await?;
     let entries = session.store.entries(id).await?;
-    let visibility_secs = session.config.aws.as_ref().map_or(60, |aws| aws.visibility_secs);
+    let visibility_secs = session.config.visibility_secs();
     let setting = Setting { now_ms: session.now_ms(), policy: &session.config.policy, visibility_secs };
     let screen = session.screen;
     if !screen.is_json() {

@@ -6,6 +6,7 @@ use providers::{
     Provider,
     aws::AwsProvider,
     fake::{FakeCloud, FakeConfig},
+    gcp::GcpProvider,
 };
 use regions::Cloud;
 use serde::Serialize;
@@ -67,19 +68,28 @@ fn providers(config: &Config) -> Result<Providers, Failure> {
     if config.fake.is_some() {
         return Ok(providers);
     }
-    if let Some(aws) = config.aws.as_ref().filter(|aws| !aws.regions.is_empty()) {
-        let deployment = config.deployment.as_deref().ok_or_else(|| {
+    let deployment = || {
+        config.deployment.as_deref().ok_or_else(|| {
             Failure::usage("a worker needs the deployment's name: it marks everything that it makes").remedy(
                 "set `deployment = \"NAME\"` in the configuration file, or PROVISIONER_DEPLOYMENT; never change it afterwards",
             )
-        })?;
-        let provider = AwsProvider::new(deployment, aws.clone())
+        })
+    };
+    if let Some(aws) = config.aws.as_ref().filter(|aws| !aws.regions.is_empty()) {
+        let provider = AwsProvider::new(deployment()?, aws.clone())
             .map_err(|error| Failure::usage(error.to_string()).remedy(format!("correct `{}`", error.key)))?;
         providers.insert(Cloud::Aws, Arc::new(provider) as Arc<dyn Provider>);
     }
+    if let Some(gcp) = config.gcp.as_ref().filter(|gcp| !gcp.regions.is_empty()) {
+        let clock = Anchored::to_wall();
+        let provider = GcpProvider::new(deployment()?, gcp.clone(), Arc::new(move || clock.now_ms()))
+            .map_err(|error| Failure::usage(error.to_string()).remedy(format!("correct `{}`", error.key)))?;
+        providers.insert(Cloud::Gcp, Arc::new(provider) as Arc<dyn Provider>);
+    }
     if providers.is_empty() {
         return Err(Failure::usage("a worker needs a cloud, and the configuration opens none").remedy(
-            "add a section [aws.regions.REGION] with security_groups, images and subnets; to look around without an account, \
+            "add a section [aws.regions.REGION] with security_groups, images and subnets, or [gcp] and [gcp.regions.REGION] with a \
+             subnetwork; to look around without an account, \
              run `provisioner demo`",
         ));
     }

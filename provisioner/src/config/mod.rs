@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use providers::{aws::AwsConfig, fake::FakeConfig};
+use providers::{aws::AwsConfig, fake::FakeConfig, gcp::GcpConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::core::Policy;
@@ -37,6 +37,9 @@ pub struct Config {
     /// Amazon Web Services, if it may be used.
     #[serde(default)]
     pub aws: Option<AwsConfig>,
+    /// Google Cloud, if it may be used.
+    #[serde(default)]
+    pub gcp: Option<GcpConfig>,
     /// Delays, deadlines and caps.
     #[serde(default)]
     pub policy: Policy,
@@ -44,7 +47,7 @@ pub struct Config {
     #[serde(default)]
     pub worker: WorkerSection,
     /// A modelled cloud in the place of every real one, for trying things out: nothing is made, and what it knows is gone
-    /// with its process. It excludes `[aws]`, so that no production configuration can have it by accident.
+    /// with its process. It excludes `[aws]` and `[gcp]`, so that no production configuration can have it by accident.
     #[serde(default)]
     pub fake: Option<FakeConfig>,
     /// The file that it came from.
@@ -153,12 +156,15 @@ impl Config {
         if let Some((key, problem)) = config.worker.problem() {
             return Err(at(key, problem.to_owned()));
         }
-        if config.fake.is_some() && config.aws.is_some() {
-            let problem = "the modelled cloud and a real one exclude each other: take out [fake], or [aws]";
+        if config.fake.is_some() && (config.aws.is_some() || config.gcp.is_some()) {
+            let problem = "the modelled cloud and a real one exclude each other: take out [fake], or [aws] and [gcp]";
             return Err(at("fake", problem.to_owned()));
         }
         if let Some(aws) = &config.aws {
             aws.validate().map_err(|error| at(&error.key, error.problem))?;
+        }
+        if let Some(gcp) = &config.gcp {
+            gcp.validate().map_err(|error| at(&error.key, error.problem))?;
         }
         Ok(config)
     }
@@ -176,6 +182,14 @@ impl Config {
             return Ok(());
         }
         Err(error(format!("`{name}` is not a deployment's name: use 1 to 32 lower-case letters, digits and hyphens")))
+    }
+
+    /// Seconds for which the clouds that are configured may not show what they have just made: the most of them.
+    #[must_use]
+    pub fn visibility_secs(&self) -> u32 {
+        let aws = self.aws.as_ref().map(|aws| aws.visibility_secs);
+        let gcp = self.gcp.as_ref().map(|gcp| gcp.visibility_secs);
+        aws.into_iter().chain(gcp).max().unwrap_or(0)
     }
 
     /// The database's URL.

@@ -2,9 +2,10 @@
 
 mod act;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use providers::{ErrorClass, Found, Observed, Provider, RemoteId, ResourceId, Trouble};
+use regions::Cloud;
 
 use super::{Executor, Handled, Lease};
 use crate::{
@@ -95,7 +96,10 @@ impl<'a> Drive<'a> {
     }
 
     fn decide(&self) -> Move {
-        let secs = self.executor.providers.values().map(|provider| provider.capabilities().visibility_secs);
+        let steps = self.progress.plan.iter().flat_map(|plan| plan.steps.iter());
+        let clouds: BTreeSet<Cloud> = steps.map(|step| step.blueprint.region().cloud()).collect();
+        let secs = clouds.iter().filter_map(|cloud| self.executor.providers.get(cloud));
+        let secs = secs.map(|provider| provider.capabilities().visibility_secs);
         let now = Now {
             now_ms: self.now_ms(),
             policy: &self.executor.policy,
@@ -269,7 +273,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn provider(&self, cloud: regions::Cloud) -> Result<&Arc<dyn Provider>, Trouble> {
+    fn provider(&self, cloud: Cloud) -> Result<&Arc<dyn Provider>, Trouble> {
         self.executor.providers.get(&cloud).ok_or_else(|| Trouble {
             class: ErrorClass::Invalid,
             code: "CloudNotConfigured".to_owned(),

@@ -248,8 +248,7 @@ impl Ground<'_> {
                 || format!("any {} region inside residency {}", project.cloud, project.residency),
                 |region| region.to_string(),
             );
-            let message =
-                format!("no zone of {place} is configured: add its section with subnets to the configuration");
+            let message = format!("no zone of {place} is configured: add its section to the configuration");
             return Err(refused(ErrorClass::Invalid, "NoZoneConfigured", message));
         }
         Ok(allowed)
@@ -284,6 +283,6 @@ fn no_ssd(candidate: Candidate) -> PlanError {
 
 fn not_configured(placement: Placement) -> String {
     let (zone, region) = (placement.zone(), placement.region());
-    let table = format!("{}.regions.{}.subnets", zone.cloud(), region.name());
-    format!("the cache volume stands in {zone}, which is not configured: add `{}` to [{table}]", zone.name())
+    let section = format!("{}.regions.{}", zone.cloud(), region.name());
+    format!("the cache volume stands in {zone}, which is not configured: add `{}` to [{section}]", zone.name())
 }
