@@ -15,6 +15,8 @@ _DOCUMENTS = {"compute": "compute.v1.json", "cloudkms": "cloudkms.v1.json"}
 # Query parameters of every method ("System parameters"), with and without the dollar sign.
 _SYSTEM = {"alt", "$alt", "prettyPrint", "$prettyPrint", "fields", "$fields", "key", "quotaUser", "userIp", "access_token",
            "oauth_token", "callback", "uploadType", "upload_protocol", "$.xgafv", "$httpHeaders", "$ct", "$apiVersion"}  # fmt: skip
+# Parameters of lists that earlier revisions of compute.v1.json had and that released versions of gcloud still send.
+_FORMER = {"returnPartialSuccess"}
 _SLOT = re.compile(r"\{\+?([^}]+)\}")
 
 
@@ -61,7 +63,7 @@ class Document:
         """The query's parameters, each held against its description."""
         found: dict = {}
         for name, value in parse_qsl(text, keep_blank_values=True):
-            if name in _SYSTEM:
+            if name in _SYSTEM or (name in _FORMER and method.action.lower().endswith("list")):
                 continue
             described = method.parameters.get(name)
             if described is None or described.get("location") != "query":
@@ -136,8 +138,8 @@ def _simple(described: dict, value, at: str):
     if kind == "boolean":
         if value in (True, False):
             return value
-        if value in ("true", "false"):
-            return value == "true"
+        if value in ("true", "false", "True", "False"):
+            return value.lower() == "true"
         raise invalid(f"Invalid value at '{at}' (TYPE_BOOL), {value!r}")
     if kind in ("integer", "number") or form in ("int64", "uint64", "int32", "uint32"):
         try:
