@@ -14,8 +14,9 @@ test: # Everything: format, lints, documentation, the emulator's own tests, all 
 	@echo "==> the emulator's Python environment"
 	@scripts/venv
 	@$(MAKE) --no-print-directory check
-	@echo "==> the emulator's own tests"
-	@.venv/bin/python -m pytest -q tests/clouds
+	@echo "==> the emulators' own tests"
+	@.venv/bin/python -m pytest -q tests/clouds/aws
+	@.venv/bin/python -m pytest -q tests/clouds/gcp
 	@echo "==> Rust tests, with a PostgreSQL server of their own"
 	@scripts/with-postgres --no-fsync cargo test --workspace
 	@echo "==> all passed"
