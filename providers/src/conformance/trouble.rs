@@ -64,6 +64,7 @@ pub(super) async fn with_capacity_comes_before_any_effect(stage: &Stage<'_>) -> 
             }
             match stage.ensure(&spec, None).await {
                 Err(error) => same("the same request again", &error.class(), &ErrorClass::NoCapacity)?,
+                Ok(Observed::Absent { .. }) => {}
                 Ok(seen) => return fail(format!("a request that was taken back makes {seen:?}")),
             }
         }

@@ -52,8 +52,13 @@ impl State {
                 return Err(trouble(ErrorClass::Quota, "VcpuLimitExceeded", message));
             }
         }
-        self.has_room(spec)?;
-        let doom = self.doom_of(spec, existing);
+        // EC2 refuses at once when a zone is full; Compute Engine, which also attaches at birth, says yes and tells so by its
+        // operation.
+        let full = match self.has_room(spec) {
+            Err(why) if attaches => Some(why),
+            other => other.map(|()| None)?,
+        };
+        let doom = self.doom_of(spec, existing).or(full);
         let machine = self.add_machine(spec, doom);
         if let Some(volume) = existing {
             self.tie(volume, &machine, TiePhase::Attaching);
