@@ -35,6 +35,10 @@ def _checked(known: dict, name: str, value):
         if value not in kind:
             raise ValueError(f"{name} is one of {', '.join(kind)}, not {value!r}")
         return value
+    if kind == "flag":
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} takes true or false, not {value!r}")
+        return value
     if value is None and default is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:

@@ -5,6 +5,8 @@ documentation, "Regions and zones", "General-purpose machine family" (types, and
 Hyperdisk" and "Persistent Disk" (limits), "Operating system details" (public images).
 """
 
+import re
+
 PROJECT = "emulated-project"
 PROJECT_NUMBER = "123456789012"
 SERVICE_AGENT = f"serviceAccount:service-{PROJECT_NUMBER}@compute-system.iam.gserviceaccount.com"
@@ -82,9 +84,9 @@ def image(reference: str):
         path = f"projects/{PROJECT}/{path}"
     if path in IMAGES:
         return path
-    parts = path.split("/")
-    if len(parts) == 6 and parts[4] == "family":
-        for name, (_, _, family) in IMAGES.items():
-            if name.split("/")[1] == parts[1] and family == parts[5]:
-                return name
+    # The newest of a family, by its old name or as gcloud says it ("imageFamilyViews").
+    family = re.fullmatch(r"projects/([^/]+)/(?:global/images/family|zones/[^/]+/imageFamilyViews)/([^/]+)", path)
+    for name, (_, _, of_image) in IMAGES.items():
+        if family and (name.split("/")[1], of_image) == family.groups():
+            return name
     return None

@@ -8,6 +8,8 @@ import json
 from loopback.faults import KINDS
 
 from . import catalog
+from .errors import ApiError
+from .kms import keys, policies
 
 PREFIX = "/_emulator/"
 
@@ -17,7 +19,7 @@ def answer(front, method: str, target: str, body: bytes) -> tuple[int, dict, byt
     try:
         wanted = json.loads(body) if body.strip() else None
         status, found = 200, _routed(front, method, path, wanted)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ApiError) as error:
         status, found = 400, {"error": str(error)}
     except LookupError as error:
         status, found = 404, {"error": str(error)}
@@ -37,6 +39,8 @@ def _routed(front, method: str, path: str, wanted):
             return front.rules.show()
         case "GET", ["capacity"]:
             return world.capacity_out
+        case "GET", ["project-policy"]:
+            return {"bindings": world.project_policy}
         case "GET", ["state"]:
             return _state(world)
         case "GET", ["regions", region]:
@@ -64,6 +68,10 @@ def _routed(front, method: str, path: str, wanted):
                 raise ValueError("a hole in capacity has region, zone and type, each optional")
             with world.lock:
                 world.capacity_out = holes
+        case "POST", ["project-policy"]:
+            bindings = policies.check_bindings(_list(_object(wanted)["bindings"]))
+            with world.lock:
+                world.project_policy = bindings
         case "POST", ["deny-key"]:
             _deny(world, _object(wanted))
         case _:
@@ -96,6 +104,7 @@ def _region(region: str) -> dict:
     return {
         "project": catalog.PROJECT,
         "project_number": catalog.PROJECT_NUMBER,
+        "service_account": catalog.DEFAULT_ACCOUNT,
         "service_agent": catalog.SERVICE_AGENT,
         "images": {
             "x86_64": f"projects/{catalog.PROJECT}/global/images/builder-x86-64",
@@ -105,6 +114,7 @@ def _region(region: str) -> dict:
             "x86_64": "projects/debian-cloud/global/images/family/debian-12",
             "arm64": "projects/debian-cloud/global/images/family/debian-12-arm64",
         },
+        "network": f"projects/{catalog.PROJECT}/global/networks/default",
         "subnetwork": "default",
         "zones": catalog.REGIONS[region],
     }
@@ -121,18 +131,27 @@ def _reset(front, keep_settings: bool) -> dict:
 
 
 def _state(world) -> dict:
+    """All that is not gone: machines and disks by zone, keys and rings; and the same by region (or location of Cloud KMS)."""
     with world.lock:
         world.settle()
+        keys.pass_time(world)
         zones = {
-            name: {
-                "instances": [shown.body for shown in zone.instances.values()],
-                "disks": [shown.body for shown in zone.disks.values()],
-            }
+            name: {kind: [dict(shown.body) for shown in getattr(zone, kind).values()] for kind in ("instances", "disks")}
             for name, zone in sorted(world.zones.items())
             if zone.instances or zone.disks
         }
-        keys = [
-            {**key.show(), "versions": key.versions, "policy": world.policies.get(key.name, {}).get("bindings", [])}
+        held = [
+            {**key.show(), "versions": [dict(each) for each in key.versions], "policy": world.policies.get(key.name, {}).get("bindings", [])}
             for key in world.keys.values()
         ]
-        return {"zones": zones, "keys": keys, "rings": list(world.rings)}
+        regions: dict = {}
+
+        def at(region: str) -> dict:
+            return regions.setdefault(region, {"instances": [], "disks": [], "keys": []})
+
+        for name, zone in zones.items():
+            for kind, bodies in zone.items():
+                at(catalog.ZONES[name])[kind] += bodies
+        for key in held:
+            at(key["name"].split("/")[3])["keys"].append(key)
+        return {"regions": regions, "zones": zones, "keys": held, "rings": list(world.rings)}

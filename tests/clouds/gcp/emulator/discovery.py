@@ -10,6 +10,7 @@ import re
 from urllib.parse import parse_qsl, unquote
 
 from .errors import ApiError, invalid
+from .values import checked
 
 _DOCUMENTS = {"compute": "compute.v1.json", "cloudkms": "cloudkms.v1.json"}
 # Query parameters of every method ("System parameters"), with and without the dollar sign.
@@ -30,6 +31,7 @@ class Method:
         self.request = described.get("request", {}).get("$ref")
         path = prefix + described.get("flatPath", described["path"])
         self.slots = _SLOT.findall(path)
+        self.slashes = path.count("/")
         pattern, last = "", 0
         for slot in _SLOT.finditer(path):
             pattern += re.escape(path[last : slot.start()]) + "([^/:]+)"
@@ -43,19 +45,21 @@ class Document:
         described = json.loads(files.joinpath(_DOCUMENTS[service]).read_text())
         self.service = service
         self.schemas = described["schemas"]
-        self.methods: list[Method] = []
+        # by verb and number of slashes, which no slot may hold
+        self.routes: dict[tuple, list[Method]] = {}
         self._collect(described, "/" + described.get("servicePath", ""))
 
     def _collect(self, node: dict, prefix: str) -> None:
         for described in node.get("methods", {}).values():
-            self.methods.append(Method(self.service, described, prefix))
+            method = Method(self.service, described, prefix)
+            self.routes.setdefault((method.verb, method.slashes), []).append(method)
         for child in node.get("resources", {}).values():
             self._collect(child, prefix)
 
     def find(self, verb: str, path: str):
         """The method and what its path says; a path without a method is a 404, as with Google's front end."""
-        for method in self.methods:
-            if method.verb == verb and (found := method.pattern.fullmatch(path)):
+        for method in self.routes.get((verb, path.count("/")), ()):
+            if found := method.pattern.fullmatch(path):
                 return method, {name: unquote(value) for name, value in zip(method.slots, found.groups())}
         raise ApiError(404, "notFound", f"The requested URL {path} was not found on this server.")
 
@@ -68,9 +72,11 @@ class Document:
             described = method.parameters.get(name)
             if described is None or described.get("location") != "query":
                 raise invalid(f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.')
-            value = _simple(described, value, name)
+            value = checked(described, value, name, in_query=True)
             if described.get("repeated"):
                 found.setdefault(name, []).append(value)
+            elif name in found:
+                raise invalid(f"Invalid value: parameter '{name}' is given twice and not repeated")
             else:
                 found[name] = value
         for name, described in method.parameters.items():
@@ -85,81 +91,51 @@ class Document:
                 raise invalid(f"Invalid value for field '{name}': '{value}'. Must be a match of regex '{pattern}'")
 
     def body(self, method: Method, body: bytes) -> dict:
-        if method.request is None:
-            return {}
         try:
             found = json.loads(body) if body.strip() else {}
         except ValueError:
             raise ApiError(400, "parseError", "Invalid JSON payload received.") from None
         if not isinstance(found, dict):
             raise ApiError(400, "parseError", "Invalid JSON payload received. An object is wanted.")
-        return self._object(method.request, found, "")
+        if method.request is None:
+            if found:
+                raise invalid(f'Invalid JSON payload received. Unknown name "{next(iter(found))}": Root element must be a message.')
+            return {}
+        return self._object(self.schemas[method.request], found, "", method.id)
 
-    def _object(self, name: str, found: dict, at: str) -> dict:
-        known = self.schemas[name].get("properties", {})
-        checked = {}
+    def _object(self, schema: dict, found: dict, at: str, method: str) -> dict:
+        known = schema.get("properties", {})
+        result = {}
         for field, value in found.items():
-            described = known.get(field) or known.get(_camel(field))
-            if described is None:
+            name = field if field in known else _camel(field)
+            if name not in known:
                 where = f" at '{at}'" if at else ""
                 raise invalid(f'Invalid JSON payload received. Unknown name "{field}"{where}: Cannot find field.')
             if value is not None:
-                name_there = field if field in known else _camel(field)
-                checked[name_there] = self._value(described, value, f"{at}.{field}".lstrip("."))
-        return checked
+                result[name] = self._value(known[name], value, f"{at}.{field}".lstrip("."), method)
+        for name, described in known.items():
+            if method in described.get("annotations", {}).get("required", ()) and name not in result:
+                raise ApiError(400, "required", f"Required field '{f'{at}.{name}'.lstrip('.')}' not specified")
+        return result
 
-    def _value(self, described: dict, value, at: str):
+    def _value(self, described: dict, value, at: str, method: str):
         if "$ref" in described:
-            if not isinstance(value, dict):
-                raise invalid(f"Invalid value at '{at}': an object is wanted")
-            return self._object(described["$ref"], value, at)
+            described = {"type": "object", **self.schemas[described["$ref"]]}
         kind = described.get("type")
         if kind == "array":
             if not isinstance(value, list):
                 raise invalid(f"Invalid value at '{at}': a list is wanted")
-            return [self._value(described["items"], item, f"{at}[{place}]") for place, item in enumerate(value)]
-        if kind == "object":
-            if not isinstance(value, dict):
-                raise invalid(f"Invalid value at '{at}': an object is wanted")
-            if "additionalProperties" in described:
-                of = described["additionalProperties"]
-                return {name: self._value(of, item, f"{at}.{name}") for name, item in value.items()}
-            return value
-        return _simple(described, value, at)
+            return [self._value(described["items"], item, f"{at}[{place}]", method) for place, item in enumerate(value)]
+        if kind != "object":
+            return checked(described, value, at)
+        if not isinstance(value, dict):
+            raise invalid(f"Invalid value at '{at}': an object is wanted")
+        if "additionalProperties" in described:
+            of = described["additionalProperties"]
+            return {name: self._value(of, item, f"{at}.{name}", method) for name, item in value.items()}
+        return self._object(described, value, at, method)
 
 
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
-
-
-def _simple(described: dict, value, at: str):
-    kind, form = described.get("type"), described.get("format")
-    if kind == "boolean":
-        if value in (True, False):
-            return value
-        if value in ("true", "false", "True", "False"):
-            return value.lower() == "true"
-        raise invalid(f"Invalid value at '{at}' (TYPE_BOOL), {value!r}")
-    if kind in ("integer", "number") or form in ("int64", "uint64", "int32", "uint32"):
-        try:
-            number = float(value) if kind == "number" else int(value)
-        except (TypeError, ValueError):
-            raise invalid(f"Invalid value at '{at}' (TYPE_INT), {value!r}") from None
-        if isinstance(value, bool) or (form in ("uint64", "uint32") and number < 0):
-            raise invalid(f"Invalid value at '{at}' (TYPE_INT), {value!r}")
-        return str(number) if kind == "string" else number
-    if kind == "string":
-        known = described.get("enum")
-        # Protocol buffers take an enum's number as well as its name (ProtoJSON format).
-        if known and str(value).isdigit() and int(value) < len(known):
-            return known[int(value)]
-        if not isinstance(value, str):
-            raise invalid(f"Invalid value at '{at}' (TYPE_STRING), {value!r}")
-        if known and value not in known:
-            raise invalid(f"Invalid value for field '{at}': '{value}'. Must be one of {', '.join(known)}")
-        pattern = described.get("pattern")
-        if pattern and value and not re.fullmatch(pattern, value):
-            raise invalid(f"Invalid value for field '{at}': '{value}'. Must be a match of regex '{pattern}'")
-        return value
-    return value

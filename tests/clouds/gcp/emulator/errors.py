@@ -1,4 +1,10 @@
-"""Refusals as Google words them. It owns their JSON: Compute Engine has reasons, Cloud KMS canonical statuses."""
+"""Refusals as Google words them. It owns their JSON: Compute Engine has reasons, Cloud KMS canonical statuses.
+
+That too many requests are 403 rateLimitExceeded in domain usageLimits: Compute Engine documentation, "API rate limits", and
+hashicorp/terraform-provider-google issue 8360; of Cloud KMS 429: GoogleCloudPlatform/python-docs-samples issue 3482.
+"""
+
+from .catalog import PROJECT_NUMBER
 
 _STATUS = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS",
@@ -16,12 +22,17 @@ class ApiError(Exception):
 
     def body(self, service: str) -> dict:
         error = {"code": self.http, "message": self.message}
-        if service == "compute":
-            error["errors"] = [{"message": self.message, "domain": "global", "reason": self.reason}]
-            if self.reason in ("rateLimitExceeded", "authError"):
-                error["status"] = "PERMISSION_DENIED" if self.http == 403 else self.status
-        else:
+        if service != "compute":
+            return {"error": {**error, "status": self.status}}
+        limited = self.reason == "rateLimitExceeded"
+        domain = "usageLimits" if limited or self.reason == "quotaExceeded" else "global"
+        error["errors"] = [{"message": self.message, "domain": domain, "reason": self.reason}]
+        if limited or self.reason == "authError":
             error["status"] = self.status
+        if limited:
+            told = {"service": "compute.googleapis.com", "consumer": f"projects/{PROJECT_NUMBER}"}
+            info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": told}
+            error["details"] = [info]
         return {"error": error}
 
 
@@ -46,6 +57,7 @@ def in_use(what: str, by: str) -> ApiError:
 
 
 def throttled(service: str) -> ApiError:
+    message = f"Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service '{service}.googleapis.com' for consumer 'project_number:{PROJECT_NUMBER}'."
     if service == "compute":
-        return ApiError(403, "rateLimitExceeded", "Rate Limit Exceeded")
-    return ApiError(429, "", "Quota exceeded for quota metric 'Read requests'", "RESOURCE_EXHAUSTED")
+        return ApiError(403, "rateLimitExceeded", message)
+    return ApiError(429, "rateLimitExceeded", message, "RESOURCE_EXHAUSTED")

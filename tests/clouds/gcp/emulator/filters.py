@@ -1,7 +1,7 @@
-"""The filter expressions of Compute Engine's lists (API reference, `instances.list`, parameter `filter`).
+"""The filter expressions of lists (API reference, `instances.list`, parameter `filter`; Cloud KMS, "Sorting and filtering list results").
 
-`=`, `!=`, `:`, `<` and the like compare; `eq` and `ne` match regular expressions against the whole value; AND is understood, OR
-and NOT are written. A field that the resource's schema does not have is refused.
+`=`, `!=`, `:`, `<` and the like compare; `eq` and `ne` match regular expressions of RE2 against the whole value, and can't be mixed with the
+others; AND is understood, OR and NOT are written. A field that the resource's schema does not have is refused.
 """
 
 import re
@@ -12,8 +12,12 @@ _TOKENS = re.compile(r'\s*(\(|\)|"(?:[^"\\]|\\.)*"|!=|<=|>=|=|<|>|:|[^\s()=!<>:"
 _OPERATORS = {"=", "!=", "<", ">", "<=", ">=", ":", "eq", "ne"}
 
 
-def compiled(text: str | None, known: dict):
-    """A predicate. `known` has the schema's properties."""
+# What Python's regular expressions have and RE2 has not.
+_NOT_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]")
+
+
+def compiled(text: str | None, schemas: dict, schema: str):
+    """A predicate. `schema` names the resource's."""
     if not text:
         return lambda _: True
     tokens, at = [], 0
@@ -23,12 +27,13 @@ def compiled(text: str | None, known: dict):
             raise invalid(f"Invalid value for field 'filter': '{text}'. Invalid list filter expression.")
         tokens.append(found[1])
         at = found.end()
-    return _Parser(tokens, text, known).whole()
+    return _Parser(tokens, text, schemas, schema).whole()
 
 
 class _Parser:
-    def __init__(self, tokens: list, text: str, known: dict):
-        self.tokens, self.text, self.known = tokens, text, known
+    def __init__(self, tokens: list, text: str, schemas: dict, schema: str):
+        self.tokens, self.text, self.schemas, self.schema = tokens, text, schemas, schema
+        self.kinds: set = set()
 
     def bad(self):
         return invalid(f"Invalid value for field 'filter': '{self.text}'. Invalid list filter expression.")
@@ -45,6 +50,8 @@ class _Parser:
         found = self.either()
         if self.tokens:
             raise self.bad()
+        if len(self.kinds) > 1:
+            raise invalid(f"Invalid value for field 'filter': '{self.text}'. Regular expressions can't be mixed with comparisons.")
         return found
 
     def either(self):
@@ -81,45 +88,61 @@ class _Parser:
             raise self.bad()
         value = self.take()
         if value.startswith('"'):
-            value = re.sub(r"\\(.)", r"\1", value[1:-1])
+            # A backslash in a regular expression is its own; gcloud sends ".*\bNAME\b.*".
+            value = re.sub(r'\\(")' if operator in ("eq", "ne") else r"\\(.)", r"\1", value[1:-1])
         path = field.split(".")
-        if path[0] not in self.known:
-            raise invalid(f"Invalid value for field 'filter': '{self.text}'. There is no field {field}.")
-        if operator in ("eq", "ne"):
-            try:
-                pattern = re.compile(value)
-            except re.error:
-                raise self.bad() from None
-            return lambda item: bool(pattern.fullmatch(_text(item, path))) == (operator == "eq")
-        return lambda item: _holds(operator, _get(item, path), value)
+        self.check(field, path)
+        self.kinds.add(operator in ("eq", "ne"))
+        if operator not in ("eq", "ne"):
+            return lambda item: _any(item, path, operator, value)
+        try:
+            if _NOT_RE2.search(value):
+                raise re.error("not of RE2")
+            pattern = re.compile(value)
+        except re.error:
+            raise self.bad() from None
+        return lambda item: any(pattern.fullmatch(_text(found)) for found in _get(item, path) or [None]) == (operator == "eq")
+
+    def check(self, field: str, path: list) -> None:
+        """The schema has it: through references, lists and maps (labels.KEY)."""
+        known = {"type": "object", "properties": self.schemas[self.schema]["properties"]}
+        for part in path:
+            while "items" in known or "$ref" in known:
+                known = known.get("items") or self.schemas[known["$ref"]]
+            known = known.get("additionalProperties") or known.get("properties", {}).get(part)
+            if known is None:
+                raise invalid(f"Invalid value for field 'filter': '{self.text}'. There is no field {field}.")
 
 
-def _get(item, path: list):
+def _get(item, path: list) -> list:
+    """The values there: none, one, or those of every element of a list."""
+    found = [item]
     for part in path:
-        item = item.get(part) if isinstance(item, dict) else None
-    return item
+        found = [value[part] for value in found if isinstance(value, dict) and value.get(part) is not None]
+        found = [value for each in found for value in (each if isinstance(each, list) else [each])]
+    return found
 
 
-def _text(item, path: list) -> str:
-    value = _get(item, path)
+def _text(value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else str(value)
 
 
-def _holds(operator: str, value, wanted: str) -> bool:
+def _any(item, path: list, operator: str, wanted: str) -> bool:
+    values = _get(item, path)
+    if operator == "!=":
+        return not any(_text(value) == wanted for value in values)
+    return any(_holds(operator, _text(value), wanted) for value in values)
+
+
+def _holds(operator: str, value: str, wanted: str) -> bool:
+    if operator == "=":
+        return value == wanted
     if operator == ":":
-        return value is not None and (wanted == "*" or wanted.strip("*").lower() in str(value).lower())
-    if isinstance(value, bool):
-        value = str(value).lower()
-    same = value is not None and str(value) == wanted
-    match operator:
-        case "=":
-            return same
-        case "!=":
-            return not same
-    if value is None:
-        return False
+        return wanted == "*" or wanted.strip("*").lower() in value.lower()
     try:
         left, right = float(value), float(wanted)
     except ValueError:
-        left, right = str(value), wanted
+        left, right = value, wanted
     return {"<": left < right, ">": left > right, "<=": left <= right, ">=": left >= right}[operator]

@@ -34,6 +34,7 @@ class Call:
     body: dict
     document: Document
     zone: object = None
+    is_full: bool = False  # by a rule: there is no room for this call, wherever it goes
 
     @property
     def token(self) -> str | None:
@@ -51,7 +52,7 @@ class Front:
     def answer(self, method: str, target: str, headers: dict, body: bytes) -> tuple[int, dict, bytes] | None:
         if target.startswith(control.PREFIX):
             return control.answer(self, method, target, body)
-        if target.startswith(_METADATA):
+        if target == "/" or target.startswith(_METADATA):
             return _metadata(target, headers)
         if target.startswith("/batch/compute/"):
             return batch.answer(self, headers, body)
@@ -103,14 +104,9 @@ class Front:
             case "unavailable":
                 return _refusal(call, entry, ApiError(503, "backendError", "Backend error"))
             case "no_capacity":
-                # It is told by an operation, so the zone is full for this one call.
-                with self.world.lock:
-                    held = self.world.capacity_out
-                    self.world.capacity_out = [{}]
-                    try:
-                        return self._effect(call, entry, found, headers, body)
-                    finally:
-                        self.world.capacity_out = held
+                # It is told by an operation, so the call goes on.
+                call.is_full = True
+                return self._effect(call, entry, found, headers, body)
             case "error":
                 wanted = rule.wanted
                 error = ApiError(wanted.get("status", 400), wanted["code"], wanted.get("message", "injected"), wanted["code"])
@@ -141,6 +137,12 @@ def _metadata(target: str, headers: dict) -> tuple[int, dict, bytes]:
     if headers.get("metadata-flavor") != "Google":
         return 403, flavor, b"Missing required header: Metadata-Flavor"
     path = target.partition("?")[0].removeprefix(_METADATA).strip("/")
+    if path == "":
+        return 200, flavor, b"computeMetadata/"  # how client libraries find out that there is such a server
+    if path == "instance/service-accounts/default":
+        return 200, flavor, json.dumps({"email": catalog.DEFAULT_ACCOUNT, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}).encode()
+    if path == "project/numeric-project-id":
+        return 200, flavor, catalog.PROJECT_NUMBER.encode()
     if path == "instance/service-accounts/default/token":
         return 200, flavor, json.dumps({"access_token": "emulated", "expires_in": 3600, "token_type": "Bearer"}).encode()
     if path == "instance/service-accounts/default/email":
@@ -157,7 +159,7 @@ def _reply(status: int, body: dict) -> tuple[int, dict, bytes]:
 
 
 def _refusal(call: Call, entry: dict, error: ApiError) -> tuple[int, dict, bytes]:
-    entry["status"], entry["code"] = error.http, error.reason or error.status
+    entry["status"], entry["code"] = error.http, error.reason if call.service == "compute" else error.status
     return _reply(error.http, error.body(call.service))
 
 

@@ -13,8 +13,9 @@ KNOWN = {
         ("ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", "RESOURCE_POOL_EXHAUSTED", "STOCKOUT"),
     ),
     "quota": ("async", ("sync", "async")),  # whether a spent quota is refused at once, or fails the operation
+    "quota_sync": (False, "flag"),  # true is the same as `quota` "sync"
     "max_vcpus": (None, "count"),  # the quota of vCPUs in a region
-    "max_disks_gb": (None, "count"),  # the quota of disk space in a region
+    "max_disks_gib": (None, "count"),  # the quota of disk space in a region
 }
 
 

@@ -14,6 +14,7 @@ from .catalog import PROJECT, ZONES
 from .settings import Settings
 
 _random = random.Random()
+API = "https://www.googleapis.com/compute/v1"
 
 
 def new_number() -> str:
@@ -34,6 +35,7 @@ class Shown:
         self.born = born
         self.body = body
         self.history: list = []
+        self.is_leaving = False
 
     def show(self, at: float) -> None:
         self.history.append((at, None if self.body is None else dict(self.body)))
@@ -56,14 +58,19 @@ class Zone:
         self.instances: dict[str, Shown] = {}
         self.disks: dict[str, Shown] = {}
         self.operations: dict[str, Shown] = {}
-        self.graves: dict[str, list] = {"instances": [], "disks": []}
+        self.graves: dict[str, list] = {"instances": [], "disks": [], "operations": []}
 
     def link(self, *path: str) -> str:
         return link("zones", self.name, *path)
 
 
 def link(*path: str) -> str:
-    return "/".join([f"https://www.googleapis.com/compute/v1/projects/{PROJECT}", *path])
+    return "/".join([f"{API}/projects/{PROJECT}", *path])
+
+
+def image_link(name: str) -> str:
+    """The URL of "projects/P/global/images/NAME"."""
+    return f"{API}/{name}"
 
 
 class World:
@@ -87,6 +94,7 @@ class World:
         self.requests: dict[str, tuple] = {}
         self.capacity_out: list[dict] = []
         self.denied_keys: set[str] = set()
+        self.project_policy: list[dict] = []
         self._due: list = []
         self._order = itertools.count()
 

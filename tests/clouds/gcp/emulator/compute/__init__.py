@@ -1,12 +1,36 @@
 """Compute Engine: from a method's name to what does it. What is not here is refused as not implemented."""
 
-from ..catalog import PROJECT
-from ..errors import ApiError, not_found
-from . import insert, lifecycle, lists, statics
+import time
 
-_HANDLERS = {**insert.HANDLERS, **lifecycle.HANDLERS, **lists.HANDLERS, **statics.HANDLERS}
+from ..catalog import PROJECT, PROJECT_NUMBER
+from ..errors import ApiError, invalid
+from . import changes, disks, insert, lifecycle, lists, operations, statics
+from .names import find
+
 # Projects whose public images anybody may read.
 _PUBLIC = {"debian-cloud", "ubuntu-os-cloud"}
+_WAIT = 120.0  # "waits ... for the request to approach the 2 minute deadline" (zoneOperations.wait)
+_CHANGES = {
+    "instances.insert": insert.insert,
+    "instances.start": lifecycle.start,
+    "instances.stop": lifecycle.stop,
+    "instances.delete": lifecycle.delete,
+    "instances.attachDisk": changes.attach,
+    "instances.detachDisk": changes.detach,
+    "instances.setDiskAutoDelete": changes.auto_delete,
+    "instances.setLabels": changes.set_labels("instances", "instance"),
+    "disks.insert": disks.insert,
+    "disks.delete": disks.delete,
+    "disks.setLabels": changes.set_labels("disks", "resource"),
+}
+_HANDLERS = {
+    **{name: operations.once(change) for name, change in _CHANGES.items()},
+    **lists.HANDLERS,
+    **statics.HANDLERS,
+    "instances.get": lambda world, call: find(world, call, "instances", "instance").body,
+    "disks.get": lambda world, call: find(world, call, "disks", "disk").body,
+    "zoneOperations.wait": lists.operation,
+}
 
 
 def answer(world, call) -> dict:
@@ -14,12 +38,25 @@ def answer(world, call) -> dict:
     if handler is None:
         raise ApiError(501, "notImplemented", f"{call.action} is not emulated")
     project = call.path.get("project")
-    if project != PROJECT and not (project in _PUBLIC and call.action.startswith("images.")):
-        raise ApiError(403, "forbidden", f"Required permission for 'projects/{project}'")
-    with world.lock:
-        world.settle()
-        if "zone" in call.path:
-            call.zone = world.zone(call.path["zone"])
-            if call.zone is None:
-                raise not_found(f"projects/{project}/zones/{call.path['zone']}")
-        return handler(world, call)
+    if project not in (PROJECT, PROJECT_NUMBER) and not (project in _PUBLIC and call.action.startswith("images.")):
+        raise ApiError(403, "forbidden", f"Required 'compute.{call.action}' permission for 'projects/{project}'")
+    deadline = time.monotonic() + _WAIT
+    while True:
+        with world.lock:
+            world.settle()
+            if "zone" in call.path and call.action != "zones.get":
+                call.zone = world.zone(call.path["zone"])
+                if call.zone is None:  # inspec/inspec-gcp issue 301
+                    raise invalid(f"Invalid value for field 'zone': '{call.path['zone']}'. Unknown zone.")
+            found = _without_empty(handler(world, call))
+        if call.action != "zoneOperations.wait" or found["status"] == "DONE" or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
+
+
+def _without_empty(found):
+    """Empty lists and maps are not shown: a list without items has no `items`. It is also a copy that nobody changes any more."""
+    if isinstance(found, dict):
+        shown = {name: _without_empty(value) for name, value in found.items()}
+        return {name: value for name, value in shown.items() if value not in ([], {})}
+    return [_without_empty(each) for each in found] if isinstance(found, list) else found

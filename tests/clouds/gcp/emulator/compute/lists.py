@@ -6,6 +6,7 @@ Source: API reference, `instances.list` and `instances.aggregatedList` (filter, 
 from .. import filters
 from ..catalog import PROJECT, ZONES
 from ..errors import invalid, not_found
+from ..world import API as _API
 from ..world import link
 
 
@@ -13,19 +14,28 @@ def _items(world, zone, collection: str) -> list:
     """As a list shows them: late for what is new, and for everything when it is stale."""
     settings, now = world.settings, world.now()
     held = list(getattr(zone, collection).values())
-    if collection == "operations":
-        return [shown.body for shown in held]
     if settings.stale:
         held += zone.graves[collection]
         shown = [each.shown_at(now - settings.stale) for each in held]
         return [body for body in shown if body]
-    return [each.body for each in held if each.born + settings.visibility_lag <= now]
+    lag = 0 if collection == "operations" else settings.visibility_lag
+    return [each.body for each in held if each.born + lag <= now]
 
 
-def _page(world, call, items: list) -> tuple[list, str | None]:
+def _ordered(call, items: list) -> list:
+    """By name, or by creation with the latest first: there are no other orders (`orderBy`)."""
+    wanted = call.query.get("orderBy") or "name"
+    if wanted == "creationTimestamp desc":
+        return sorted(items, key=lambda item: item.get("creationTimestamp") or item.get("insertTime", ""), reverse=True)
+    if wanted != "name":
+        raise invalid(f"Invalid value for field 'orderBy': '{wanted}'.")
+    return sorted(items, key=lambda item: item["name"])
+
+
+def page_of(world, call, items: list) -> tuple[list, str | None]:
     size = int(call.query.get("maxResults") or 500)
     if not 0 <= size <= 500:
-        raise invalid("Invalid value for field 'maxResults': it must be from 0 to 500")
+        raise invalid(f"Invalid value for field 'maxResults': '{size}'. Must be from 0 to 500")
     size = min(size or 500, world.settings.page_size or 500)
     token = call.query.get("pageToken") or "0"
     if not token.isdigit():
@@ -37,46 +47,45 @@ def _page(world, call, items: list) -> tuple[list, str | None]:
 _SCHEMAS = {"instances": "Instance", "disks": "Disk", "operations": "Operation"}
 
 
-def _matching(call, collection: str):
-    known = call.document.schemas[_SCHEMAS[collection]]["properties"]
-    return filters.compiled(call.query.get("filter"), known)
+def listed(world, call, collection: str, schema: str, items: list) -> dict:
+    """One page of those that the filter lets through."""
+    matches = filters.compiled(call.query.get("filter"), call.document.schemas, schema)
+    page, after = page_of(world, call, _ordered(call, [item for item in items if matches(item)]))
+    where = "/".join(f"{kind}s/{call.path[kind]}" for kind in ("project", "zone", "region") if kind in call.path)
+    found = {"kind": f"compute#{schema[0].lower()}{schema[1:]}List", "id": f"{where}/{collection}", "items": page,
+             "selfLink": f"{_API}/{where}/{collection}"}  # fmt: skip
+    return {**found, **({"nextPageToken": after} if after else {})}
+
+
+def scoped(world, call, collection: str, schema: str, by_zone: dict) -> dict:
+    """One page over all zones; a zone that has nothing on it says so."""
+    matches = filters.compiled(call.query.get("filter"), call.document.schemas, schema)
+    rows = [(zone, item) for zone, items in by_zone.items() for item in _ordered(call, [item for item in items if matches(item)])]
+    page, after = page_of(world, call, rows)
+    scopes: dict = {}
+    for zone in by_zone:
+        mine = [item for place, item in page if place == zone]
+        message = f"There are no results for scope 'zones/{zone}' on this page."
+        told = {"code": "NO_RESULTS_ON_PAGE", "message": message, "data": [{"key": "scope", "value": f"zones/{zone}"}]}
+        scopes[f"zones/{zone}"] = {collection: mine} if mine else {"warning": told}
+    found = {"kind": f"compute#{schema[0].lower()}{schema[1:]}AggregatedList", "id": f"projects/{PROJECT}/aggregated/{collection}",
+             "items": scopes, "selfLink": link("aggregated", collection)}  # fmt: skip
+    return {**found, **({"nextPageToken": after} if after else {})}
 
 
 def _list(collection: str):
-    def handler(world, call) -> dict:
-        matches = _matching(call, collection)
-        items = sorted((item for item in _items(world, call.zone, collection) if matches(item)), key=lambda item: item["name"])
-        page, after = _page(world, call, items)
-        kind = _SCHEMAS[collection].lower()
-        found = {"kind": f"compute#{kind}List", "id": f"projects/{PROJECT}/zones/{call.zone.name}/{collection}", "items": page,
-                 "selfLink": call.zone.link(collection)}  # fmt: skip
-        return {**found, **({"nextPageToken": after} if after else {})}
-
-    return handler
+    return lambda world, call: listed(world, call, collection, _SCHEMAS[collection], _items(world, call.zone, collection))
 
 
 def _aggregated(collection: str):
     def handler(world, call) -> dict:
-        matches = _matching(call, collection)
-        rows = []
-        for name in sorted(ZONES):
-            zone = world.zone(name)
-            rows += [(name, item) for item in _items(world, zone, collection) if matches(item)]
-        page, after = _page(world, call, rows)
-        scopes = {}
-        for name in sorted(ZONES):
-            mine = [item for place, item in page if place == name]
-            warning = {"code": "NO_RESULTS_ON_PAGE", "message": f"There are no results for scope 'zones/{name}' on this page."}
-            scopes[f"zones/{name}"] = {collection: mine} if mine else {"warning": warning}
-        kind = _SCHEMAS[collection].lower()
-        found = {"kind": f"compute#{kind}AggregatedList", "id": f"projects/{PROJECT}/aggregated/{collection}", "items": scopes,
-                 "selfLink": link("aggregated", collection)}  # fmt: skip
-        return {**found, **({"nextPageToken": after} if after else {})}
+        by_zone = {name: _items(world, world.zone(name), collection) for name in sorted(ZONES)}
+        return scoped(world, call, collection, _SCHEMAS[collection], by_zone)
 
     return handler
 
 
-def _operation(world, call) -> dict:
+def operation(world, call) -> dict:
     held = call.zone.operations.get(call.path["operation"])
     if held is None:
         raise not_found(call.zone.link("operations", call.path["operation"]))
@@ -87,6 +96,5 @@ HANDLERS = {
     **{f"{collection}.list": _list(collection) for collection in ("instances", "disks")},
     **{f"{collection}.aggregatedList": _aggregated(collection) for collection in ("instances", "disks")},
     "zoneOperations.list": _list("operations"),
-    "zoneOperations.get": _operation,
-    "zoneOperations.wait": _operation,
+    "zoneOperations.get": operation,
 }

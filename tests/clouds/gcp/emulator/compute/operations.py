@@ -15,7 +15,17 @@ from ..world import Shown, new_number, stamp
 REMEMBERED = 3600.0
 
 
-def replayed(world, call) -> dict | None:
+def once(change):
+    """Around every change: a request id that was seen before gives its operation, and changes nothing."""
+
+    def around(world, call) -> dict:
+        again = _replayed(world, call)
+        return again if again is not None else change(world, call).body
+
+    return around
+
+
+def _replayed(world, call) -> dict | None:
     """The operation of an earlier request with this id."""
     wanted = call.query.get("requestId")
     if wanted is None:
@@ -35,10 +45,11 @@ def replayed(world, call) -> dict | None:
 
 
 def _fingerprint(call) -> str:
-    return json.dumps([call.action, sorted(call.path.items()), call.body], sort_keys=True)
+    query = {name: value for name, value in call.query.items() if name != "requestId"}
+    return json.dumps([call.action, sorted(call.path.items()), query, call.body], sort_keys=True)
 
 
-def begin(world, call, kind: str, link: str, target_id: str, lasts: float | None = None) -> Shown:
+def begin(world, call, kind: str, link: str, target_id: str) -> Shown:
     """A new operation of the zone; `finish` ends it."""
     now = world.now()
     zone = call.zone
@@ -48,7 +59,7 @@ def begin(world, call, kind: str, link: str, target_id: str, lasts: float | None
         "kind": "compute#operation",
         "id": number,
         "name": name,
-        "zone": zone.link().rstrip("/"),
+        "zone": zone.link(),
         "operationType": kind,
         "targetLink": link,
         "targetId": target_id,
@@ -64,23 +75,30 @@ def begin(world, call, kind: str, link: str, target_id: str, lasts: float | None
     zone.operations[name] = operation
     if "requestId" in call.query:
         world.requests[call.query["requestId"]] = (now, _fingerprint(call), operation)
-    lasts = world.settings.settle if lasts is None else lasts
-
     def run(at: float) -> None:
         if body["status"] == "PENDING":
             body.update(status="RUNNING", startTime=stamp(at), progress=10)
+            operation.show(at)
 
-    world.after(now + lasts * 0.2, run)
+    operation.show(now)
+    world.after(now + world.settings.settle * 0.2, run)
     return operation
 
 
-def finish(operation: Shown, at: float, error: tuple[str, str, int] | None = None) -> None:
-    """Its end, with an error where there is one: code, message, and the HTTP status that it would have been."""
+def finish(operation: Shown, at: float, error: tuple | None = None) -> None:
+    """Its end, with an error where there is one: code, message, the HTTP status that it would have been, details."""
     body = operation.body
     body.update(status="DONE", progress=100, endTime=stamp(at))
     body.setdefault("startTime", stamp(at))
     if error:
-        code, message, http = error
-        body["error"] = {"errors": [{"code": code, "message": message}]}
+        code, message, http, details = error
+        body["error"] = {"errors": [{"code": code, "message": message, "errorDetails": details}]}
         body["httpErrorStatusCode"] = http
         body["httpErrorMessage"] = {403: "FORBIDDEN", 503: "SERVICE UNAVAILABLE"}.get(http, "BAD REQUEST")
+    operation.show(at)
+
+
+def finish_later(world, operation: Shown, error: tuple | None = None) -> None:
+    """What it asked for is done; the operation itself takes its time."""
+    world.after(world.now() + world.settings.settle, lambda at: finish(operation, at, error))
+    world.settle()

@@ -1,9 +1,12 @@
 """What nobody makes: the project, zones, regions, types, images, networks."""
 
+import zlib
+
 from .. import catalog
 from ..catalog import PROJECT
-from ..errors import not_found
-from ..world import link
+from ..errors import invalid, not_found
+from ..world import image_link, link
+from .lists import listed, scoped
 
 
 def _project(world, call) -> dict:
@@ -15,20 +18,24 @@ def _project(world, call) -> dict:
     }  # fmt: skip
 
 
+def _id(name: str) -> str:
+    return str(10**15 + zlib.crc32(name.encode()))
+
+
 def _zone(name: str) -> dict:
     region = link("regions", catalog.ZONES[name])
-    return {"kind": "compute#zone", "id": "1", "name": name, "status": "UP", "region": region, "selfLink": link("zones", name)}
+    return {"kind": "compute#zone", "id": _id(name), "name": name, "status": "UP", "region": region, "selfLink": link("zones", name)}
 
 
 def _region(name: str) -> dict:
     zones = [link("zones", zone) for zone in catalog.REGIONS[name]]
-    return {"kind": "compute#region", "id": "1", "name": name, "status": "UP", "zones": zones, "quotas": [],
+    return {"kind": "compute#region", "id": _id(name), "name": name, "status": "UP", "zones": zones, "quotas": [],
             "selfLink": link("regions", name)}  # fmt: skip
 
 
 def _machine(zone: str, machine) -> dict:
     return {
-        "kind": "compute#machineType", "id": "1", "name": machine.name, "guestCpus": machine.vcpus, "zone": zone,
+        "kind": "compute#machineType", "id": _id(machine.name), "name": machine.name, "guestCpus": machine.vcpus, "zone": zone,
         "memoryMb": machine.memory_mb, "architecture": machine.arch, "isSharedCpu": False,
         "selfLink": link("zones", zone, "machineTypes", machine.name),
     }  # fmt: skip
@@ -40,27 +47,27 @@ def _machines(zone: str) -> list:
 
 def _disk_type(zone: str, name: str) -> dict:
     least, most = catalog.DISK_TYPES[name][0]
-    return {"kind": "compute#diskType", "id": "1", "name": name, "validDiskSize": f"{least}GB-{most}GB",
+    return {"kind": "compute#diskType", "id": _id(name), "name": name, "zone": link("zones", zone), "validDiskSize": f"{least}GB-{most}GB",
             "selfLink": link("zones", zone, "diskTypes", name)}  # fmt: skip
 
 
 def _image(name: str) -> dict:
     arch, size, family = catalog.IMAGES[name]
     return {
-        "kind": "compute#image", "id": "1", "name": name.rsplit("/", 1)[-1], "architecture": arch, "diskSizeGb": str(size),
-        "family": family, "status": "READY", "selfLink": f"https://www.googleapis.com/compute/v1/{name}",
+        "kind": "compute#image", "id": _id(name), "name": name.rsplit("/", 1)[-1], "architecture": arch, "diskSizeGb": str(size),
+        "family": family, "status": "READY", "selfLink": image_link(name),
     }  # fmt: skip
 
 
 def _subnetwork(region: str) -> dict:
     return {
-        "kind": "compute#subnetwork", "id": "1", "name": "default", "region": link("regions", region),
+        "kind": "compute#subnetwork", "id": _id(region), "name": "default", "region": link("regions", region),
         "network": link("global", "networks", "default"), "ipCidrRange": "10.128.0.0/20", "privateIpGoogleAccess": True,
         "selfLink": link("regions", region, "subnetworks", "default"),
     }  # fmt: skip
 
 
-_NETWORK = {"kind": "compute#network", "id": "1", "name": "default", "autoCreateSubnetworks": True,
+_NETWORK = {"kind": "compute#network", "id": "1000000000000000001", "name": "default", "autoCreateSubnetworks": True,
             "selfLink": link("global", "networks", "default")}  # fmt: skip
 
 
@@ -68,16 +75,6 @@ def _one(found, what: str):
     if found is None:
         raise not_found(what)
     return found
-
-
-def _all(kind: str, items: list) -> dict:
-    return {"kind": f"compute#{kind}List", "id": kind, "items": items}
-
-
-def _get_machine(world, call) -> dict:
-    machine = catalog.MACHINE_TYPES.get(call.path["machineType"])
-    fits = machine is not None and machine.in_zone(call.zone.name)
-    return _one(_machine(call.zone.name, machine) if fits else None, call.zone.link("machineTypes", call.path["machineType"]))
 
 
 def _get_image(world, call) -> dict:
@@ -90,28 +87,51 @@ def _family(world, call) -> dict:
     return _one(_image(name) if name else None, call.path["family"])
 
 
-def _named(known, make, field: str):
+def _get(collection: str):
     def handler(world, call) -> dict:
-        name = call.path[field]
-        return _one(make(name) if name in known else None, name)
+        name = call.path[_SINGULAR[collection]]
+        return _one(next((item for item in _items(collection, call) if item["name"] == name), None), name)
 
     return handler
 
 
+def _items(collection: str, call) -> list:
+    match collection:
+        case "zones":
+            return [_zone(name) for name in sorted(catalog.ZONES)]
+        case "regions":
+            return [_region(name) for name in sorted(catalog.REGIONS)]
+        case "machineTypes":
+            return _machines(call.zone.name)
+        case "diskTypes":
+            return [_disk_type(call.zone.name, name) for name in sorted(catalog.DISK_TYPES)]
+        case "networks":
+            return [_NETWORK]
+        case "subnetworks":
+            region = call.path["region"]
+            if region not in catalog.REGIONS:
+                raise invalid(f"Invalid value for field 'region': '{region}'. Unknown region.")
+            return [_subnetwork(region)]
+        case other:
+            raise AssertionError(other)
+
+
+def _list(collection: str, schema: str):
+    return lambda world, call: listed(world, call, collection, schema, _items(collection, call))
+
+
+def _types_everywhere(world, call) -> dict:
+    return scoped(world, call, "machineTypes", "MachineType", {zone: _machines(zone) for zone in sorted(catalog.ZONES)})
+
+
+_SINGULAR = {"zones": "zone", "regions": "region", "machineTypes": "machineType", "diskTypes": "diskType", "networks": "network",
+             "subnetworks": "subnetwork"}  # fmt: skip
+_SCHEMAS = {collection: name[0].upper() + name[1:] for collection, name in _SINGULAR.items()}
 HANDLERS = {
     "projects.get": _project,
-    "zones.get": _named(catalog.ZONES, _zone, "zone"),
-    "zones.list": lambda world, call: _all("zone", [_zone(name) for name in sorted(catalog.ZONES)]),
-    "regions.get": _named(catalog.REGIONS, _region, "region"),
-    "regions.list": lambda world, call: _all("region", [_region(name) for name in sorted(catalog.REGIONS)]),
-    "machineTypes.get": _get_machine,
-    "machineTypes.list": lambda world, call: _all("machineType", _machines(call.zone.name)),
-    "diskTypes.get": lambda world, call: _named(catalog.DISK_TYPES, lambda name: _disk_type(call.zone.name, name), "diskType")(world, call),
-    "diskTypes.list": lambda world, call: _all("diskType", [_disk_type(call.zone.name, name) for name in catalog.DISK_TYPES]),
     "images.get": _get_image,
     "images.getFromFamily": _family,
-    "subnetworks.get": lambda world, call: _one(_subnetwork(call.path["region"]) if call.path["subnetwork"] == "default" else None, call.path["subnetwork"]),
-    "subnetworks.list": lambda world, call: _all("subnetwork", [_subnetwork(call.path["region"])]),
-    "networks.get": lambda world, call: _one(_NETWORK if call.path["network"] == "default" else None, call.path["network"]),
-    "networks.list": lambda world, call: _all("network", [_NETWORK]),
+    "machineTypes.aggregatedList": _types_everywhere,
+    **{f"{collection}.get": _get(collection) for collection in _SINGULAR},
+    **{f"{collection}.list": _list(collection, schema) for collection, schema in _SCHEMAS.items()},
 }
