@@ -40,7 +40,7 @@ pub(super) fn choose(config: &GcpConfig) -> Option<Credentials> {
 
 /// Whether Application Default Credentials are set up on purpose (Google Cloud documentation, "How Application Default
 /// Credentials works": the variable, the well-known file, an attached service account).
-fn are_set_up() -> bool {
+pub(super) fn are_set_up() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let well_known = std::env::var_os("HOME")
         .is_some_and(|home| Path::new(&home).join(".config/gcloud/application_default_credentials.json").exists());

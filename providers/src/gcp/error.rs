@@ -7,7 +7,7 @@ use google_cloud_auth::errors::CredentialsError;
 use google_cloud_compute_v1::model::Operation;
 use google_cloud_gax::error::{Error, rpc::StatusDetails};
 
-use super::codes;
+use super::{codes, credentials};
 use crate::{CallError, ErrorClass, Trouble};
 
 /// Longest part of the cloud's own words that is kept.
@@ -97,10 +97,14 @@ fn without_credentials(call: &str, what: &str, error: &Error) -> CallError {
         Some(cause) if cause.is_transient() => (ErrorClass::Unavailable, "CredentialsUnavailable"),
         _ => (ErrorClass::Denied, "CredentialsMissing"),
     };
+    let problem = if credentials::are_set_up() {
+        format!("the Google Cloud credentials that are set up here give no token: {}", chain(error))
+    } else {
+        "no Google Cloud credentials are set up here, and no metadata server answers".to_owned()
+    };
     let message = format!(
-        "{what}: no Google Cloud credentials: {}; run `gcloud auth application-default login`, set \
-         GOOGLE_APPLICATION_CREDENTIALS, or run with a service account",
-        chain(error)
+        "{what}: {problem}; run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or run with a \
+         service account"
     );
     CallError::new(call, class, code, message)
 }
