@@ -1,5 +1,6 @@
-//! Looks at many: one list of a zone's machines for all that wait there. Its disks are listed when a machine is at rest and
-//! must be verified, its operations when something is missing or did not change as it was asked to.
+//! Looks at many: one list of a zone's machines for all that wait there. Its disks are listed when they are asked for
+//! themselves, or when a machine does not tell under which keys its own are; its operations when something is missing or did
+//! not change as it was asked to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -10,7 +11,7 @@ use regions::{Arch, Region};
 use super::machine::CACHE_DEVICE;
 use super::names::{self, Collection};
 use super::operation::{self, Asked, Latest, MOST_NAMES};
-use super::verify::{disk_trouble, instance_trouble, wrong};
+use super::verify::{disk_trouble, encryption_trouble, instance_trouble, key_of, wrong};
 use super::{GcpProvider, name};
 use crate::{CacheSource, CallError, ErrorClass, Found, MachineSpec, Observed, Power, RemoteId, Spec, Target};
 
@@ -84,7 +85,10 @@ impl GcpProvider {
             match view.instances.get(&machine) {
                 Some(instance) => {
                     if is_at_rest(instance) && !self.is_verified(instance, &spec.key) {
-                        disks.extend(instance.disks.iter().filter_map(source).map(ToOwned::to_owned));
+                        // A machine tells the keys of its disks; one that it does not tell is read.
+                        let silent =
+                            instance.disks.iter().filter(|disk| key_of(disk.disk_encryption_key.as_ref()).is_none());
+                        disks.extend(silent.filter_map(source).map(ToOwned::to_owned));
                     }
                     if is_at_rest(instance)
                         && self.asked(&self.names.remote(zone, Collection::Instances, &machine)).is_some()
@@ -203,11 +207,17 @@ impl GcpProvider {
         }
         let zone = spec.placement.zone().name();
         for attached in &instance.disks {
-            let Some(disk) = source(attached).and_then(|name| view.disks.get(name)) else {
-                return Observed::Pending(found);
-            };
             let part = if attached.boot == Some(true) { "root disk" } else { "disk" };
-            if let Some(why) = disk_trouble(part, disk, &spec.key, zone) {
+            let told = key_of(attached.disk_encryption_key.as_ref());
+            let place = attached.source.as_deref().and_then(names::zone_and_name);
+            let trouble = match (told, place, source(attached).and_then(|name| view.disks.get(name))) {
+                (Some(key), Some((place, name)), _) => {
+                    encryption_trouble(&format!("{part} {name}"), Some(&key), place, &spec.key, zone)
+                }
+                (_, _, Some(disk)) => disk_trouble(part, disk, &spec.key, zone),
+                (_, _, None) => return Observed::Pending(found),
+            };
+            if let Some(why) = trouble {
                 return Observed::Broken { found, why };
             }
             if attached.boot == Some(true)

@@ -20,17 +20,25 @@ pub(super) fn key_of(encryption: Option<&CustomerEncryptionKey>) -> Option<Remot
 
 /// What is wrong with a disk as such, `part` being its name for people.
 pub(super) fn disk_trouble(part: &str, disk: &Disk, key: &RemoteId, zone: &str) -> Option<Trouble> {
-    let id = disk.name.as_deref().unwrap_or_default();
-    match key_of(disk.disk_encryption_key.as_ref()) {
-        None => Some(wrong("NotEncrypted", format!("{part} {id} is not encrypted with the organization's key {key}"))),
-        Some(found) if found != *key => Some(wrong(
-            "WrongKey",
-            format!("{part} {id} is encrypted with {found}, not with the organization's key {key}"),
-        )),
-        Some(_) => {
-            let place = names::last(disk.zone.as_deref().unwrap_or_default());
-            (place != zone).then(|| wrong("WrongZone", format!("{part} {id} is in `{place}`, not {zone}")))
+    let part = format!("{part} {}", disk.name.as_deref().unwrap_or_default());
+    let place = names::last(disk.zone.as_deref().unwrap_or_default());
+    encryption_trouble(&part, key_of(disk.disk_encryption_key.as_ref()).as_ref(), place, key, zone)
+}
+
+/// The same, from the key under which it is and the place where it stands.
+pub(super) fn encryption_trouble(
+    part: &str,
+    found: Option<&RemoteId>,
+    place: &str,
+    key: &RemoteId,
+    zone: &str,
+) -> Option<Trouble> {
+    match found {
+        None => Some(wrong("NotEncrypted", format!("{part} is not encrypted with the organization's key {key}"))),
+        Some(found) if found != key => {
+            Some(wrong("WrongKey", format!("{part} is encrypted with {found}, not with the organization's key {key}")))
         }
+        Some(_) => (place != zone).then(|| wrong("WrongZone", format!("{part} is in `{place}`, not {zone}"))),
     }
 }
 

@@ -80,12 +80,12 @@ fn warm(emulator: &Emulator) -> Result<Row> {
     let (cloud, region) = home(emulator);
     let fleet = Installation::new(emulator, &[region])?;
     fleet.run(&["org", "create", "acme"])?;
-    fleet.run(&["project", "create", "acme/p", "--residency", "us", "--cloud", cloud, "--region", region])?;
+    fleet.run(&["project", "create", "acme/pp", "--residency", "us", "--cloud", cloud, "--region", region])?;
     for verb in ["provision", "destroy"] {
-        fleet.run(&["builder", verb, "acme/p", "--arch", "arm64"])?;
+        fleet.run(&["builder", verb, "acme/pp", "--arch", "arm64"])?;
         fleet.drain()?;
     }
-    fleet.run(&["builder", "provision", "acme/p", "--arch", "arm64"])?;
+    fleet.run(&["builder", "provision", "acme/pp", "--arch", "arm64"])?;
     measure(&fleet, emulator, format!("{cloud}, 1 on a cache"))
 }
 

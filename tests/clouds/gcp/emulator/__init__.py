@@ -1,1 +1,3 @@
-"""Compute Engine and Cloud KMS on loopback, stricter than a mock: requests are held against Google's own discovery documents."""
+"""Compute Engine and Cloud KMS on loopback, stricter than a mock: requests are held against Google's own discovery
+documents.
+"""

@@ -33,5 +33,12 @@ def _one(front, outer: str, inner: bytes, headers: dict) -> bytes:
     lines = ["Content-Type: application/http"]
     if number:
         lines.append(f"Content-ID: <response-{number[1]}>")
-    lines += ["", f"HTTP/1.1 {status} OK", *(f"{name}: {value}" for name, value in shown.items()), f"content-length: {len(found)}", "", ""]
+    lines += [
+        "",
+        f"HTTP/1.1 {status} OK",
+        *(f"{name}: {value}" for name, value in shown.items()),
+        f"content-length: {len(found)}",
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode() + found

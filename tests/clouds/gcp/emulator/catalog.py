@@ -38,7 +38,7 @@ _SHAPES = {
     "c4a-highcpu": ("ARM64", 2, _HYPERDISK, lambda zone: ZONES[zone] in _C4A and zone != "us-central1-f"),
     "c4a-standard": ("ARM64", 4, _HYPERDISK, lambda zone: ZONES[zone] in _C4A and zone != "us-central1-f"),
     "e2-standard": ("X86_64", 4, _PERSISTENT, lambda zone: True),
-    "n2-standard": ("X86_64", 4, _PERSISTENT + _HYPERDISK, lambda zone: True),
+    "n2-standard": ("X86_64", 4, _PERSISTENT, lambda zone: True),
     "t2a-standard": ("ARM64", 4, _PERSISTENT, lambda zone: zone in _T2A),
 }
 _VCPUS = (2, 4, 8, 16, 32)
@@ -54,7 +54,14 @@ DISK_TYPES = {
 
 class MachineType:
     def __init__(self, name: str, arch: str, vcpus: int, memory_mb: int, disks: list, has):
-        self.name, self.arch, self.vcpus, self.memory_mb, self.disks, self._has = name, arch, vcpus, memory_mb, disks, has
+        self.name, self.arch, self.vcpus, self.memory_mb, self.disks, self._has = (
+            name,
+            arch,
+            vcpus,
+            memory_mb,
+            disks,
+            has,
+        )
 
     def in_zone(self, zone: str) -> bool:
         return self._has(zone)

@@ -131,17 +131,25 @@ def _reset(front, keep_settings: bool) -> dict:
 
 
 def _state(world) -> dict:
-    """All that is not gone: machines and disks by zone, keys and rings; and the same by region (or location of Cloud KMS)."""
+    """All that is not gone: machines and disks by zone, keys and rings; and the same by region (or location of Cloud
+    KMS).
+    """
     with world.lock:
         world.settle()
         keys.pass_time(world)
         zones = {
-            name: {kind: [dict(shown.body) for shown in getattr(zone, kind).values()] for kind in ("instances", "disks")}
+            name: {
+                kind: [dict(shown.body) for shown in getattr(zone, kind).values()] for kind in ("instances", "disks")
+            }
             for name, zone in sorted(world.zones.items())
             if zone.instances or zone.disks
         }
         held = [
-            {**key.show(), "versions": [dict(each) for each in key.versions], "policy": world.policies.get(key.name, {}).get("bindings", [])}
+            {
+                **key.show(),
+                "versions": [dict(each) for each in key.versions],
+                "policy": world.policies.get(key.name, {}).get("bindings", []),
+            }
             for key in world.keys.values()
         ]
         regions: dict = {}

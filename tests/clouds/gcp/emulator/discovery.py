@@ -14,8 +14,26 @@ from .values import checked
 
 _DOCUMENTS = {"compute": "compute.v1.json", "cloudkms": "cloudkms.v1.json"}
 # Query parameters of every method ("System parameters"), with and without the dollar sign.
-_SYSTEM = {"alt", "$alt", "prettyPrint", "$prettyPrint", "fields", "$fields", "key", "quotaUser", "userIp", "access_token",
-           "oauth_token", "callback", "uploadType", "upload_protocol", "$.xgafv", "$httpHeaders", "$ct", "$apiVersion"}  # fmt: skip
+_SYSTEM = {
+    "alt",
+    "$alt",
+    "prettyPrint",
+    "$prettyPrint",
+    "fields",
+    "$fields",
+    "key",
+    "quotaUser",
+    "userIp",
+    "access_token",
+    "oauth_token",
+    "callback",
+    "uploadType",
+    "upload_protocol",
+    "$.xgafv",
+    "$httpHeaders",
+    "$ct",
+    "$apiVersion",
+}
 # Parameters of lists that earlier revisions of compute.v1.json had and that released versions of gcloud still send.
 _FORMER = {"returnPartialSuccess"}
 _SLOT = re.compile(r"\{\+?([^}]+)\}")
@@ -99,7 +117,9 @@ class Document:
             raise ApiError(400, "parseError", "Invalid JSON payload received. An object is wanted.")
         if method.request is None:
             if found:
-                raise invalid(f'Invalid JSON payload received. Unknown name "{next(iter(found))}": Root element must be a message.')
+                raise invalid(
+                    f'Invalid JSON payload received. Unknown name "{next(iter(found))}": Root element must be a message.'
+                )
             return {}
         return self._object(self.schemas[method.request], found, "", method.id)
 

@@ -1,7 +1,8 @@
 """Refusals as Google words them. It owns their JSON: Compute Engine has reasons, Cloud KMS canonical statuses.
 
-That too many requests are 403 rateLimitExceeded in domain usageLimits: Compute Engine documentation, "API rate limits", and
-hashicorp/terraform-provider-google issue 8360; of Cloud KMS 429: GoogleCloudPlatform/python-docs-samples issue 3482.
+That too many requests are 403 rateLimitExceeded in domain usageLimits: Compute Engine documentation, "API rate
+limits", and hashicorp/terraform-provider-google issue 8360; of Cloud KMS 429: GoogleCloudPlatform/python-docs-samples
+issue 3482.
 """
 
 from .catalog import PROJECT_NUMBER
@@ -31,7 +32,12 @@ class ApiError(Exception):
             error["status"] = self.status
         if limited:
             told = {"service": "compute.googleapis.com", "consumer": f"projects/{PROJECT_NUMBER}"}
-            info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED", "domain": "googleapis.com", "metadata": told}
+            info = {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "RATE_LIMIT_EXCEEDED",
+                "domain": "googleapis.com",
+                "metadata": told,
+            }
             error["details"] = [info]
         return {"error": error}
 
@@ -57,7 +63,10 @@ def in_use(what: str, by: str) -> ApiError:
 
 
 def throttled(service: str) -> ApiError:
-    message = f"Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service '{service}.googleapis.com' for consumer 'project_number:{PROJECT_NUMBER}'."
+    message = (
+        "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service "
+        f"'{service}.googleapis.com' for consumer 'project_number:{PROJECT_NUMBER}'."
+    )
     if service == "compute":
         return ApiError(403, "rateLimitExceeded", message)
     return ApiError(429, "rateLimitExceeded", message, "RESOURCE_EXHAUSTED")

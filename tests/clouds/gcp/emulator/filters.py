@@ -1,7 +1,9 @@
-"""The filter expressions of lists (API reference, `instances.list`, parameter `filter`; Cloud KMS, "Sorting and filtering list results").
+"""The filter expressions of lists (API reference, `instances.list`, parameter `filter`; Cloud KMS, "Sorting and
+filtering list results").
 
-`=`, `!=`, `:`, `<` and the like compare; `eq` and `ne` match regular expressions of RE2 against the whole value, and can't be mixed with the
-others; AND is understood, OR and NOT are written. A field that the resource's schema does not have is refused.
+`=`, `!=`, `:`, `<` and the like compare; `eq` and `ne` match regular expressions of RE2 against the whole value, and
+can't be mixed with the others; AND is understood, OR and NOT are written. A field that the resource's schema does not
+have is refused.
 """
 
 import re
@@ -51,7 +53,9 @@ class _Parser:
         if self.tokens:
             raise self.bad()
         if len(self.kinds) > 1:
-            raise invalid(f"Invalid value for field 'filter': '{self.text}'. Regular expressions can't be mixed with comparisons.")
+            raise invalid(
+                f"Invalid value for field 'filter': '{self.text}'. Regular expressions can't be mixed with comparisons."
+            )
         return found
 
     def either(self):
@@ -101,7 +105,9 @@ class _Parser:
             pattern = re.compile(value)
         except re.error:
             raise self.bad() from None
-        return lambda item: any(pattern.fullmatch(_text(found)) for found in _get(item, path) or [None]) == (operator == "eq")
+        return lambda item: (
+            any(pattern.fullmatch(_text(found)) for found in _get(item, path) or [None]) == (operator == "eq")
+        )
 
     def check(self, field: str, path: list) -> None:
         """The schema has it: through references, lists and maps (labels.KEY)."""

@@ -1,4 +1,5 @@
-"""What clients talk to: sends each request to the control API, the metadata server or the cloud, around it the faults and the ledger.
+"""What clients talk to: sends each request to the control API, the metadata server or the cloud, around it the faults
+and the ledger.
 
 It must never know a method: `compute` and `kms` answer.
 """
@@ -109,7 +110,9 @@ class Front:
                 return self._effect(call, entry, found, headers, body)
             case "error":
                 wanted = rule.wanted
-                error = ApiError(wanted.get("status", 400), wanted["code"], wanted.get("message", "injected"), wanted["code"])
+                error = ApiError(
+                    wanted.get("status", 400), wanted["code"], wanted.get("message", "injected"), wanted["code"]
+                )
                 return _refusal(call, entry, error)
             case other:
                 raise AssertionError(f"a rule that does {other}")
@@ -140,11 +143,21 @@ def _metadata(target: str, headers: dict) -> tuple[int, dict, bytes]:
     if path == "":
         return 200, flavor, b"computeMetadata/"  # how client libraries find out that there is such a server
     if path == "instance/service-accounts/default":
-        return 200, flavor, json.dumps({"email": catalog.DEFAULT_ACCOUNT, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}).encode()
+        return (
+            200,
+            flavor,
+            json.dumps(
+                {"email": catalog.DEFAULT_ACCOUNT, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}
+            ).encode(),
+        )
     if path == "project/numeric-project-id":
         return 200, flavor, catalog.PROJECT_NUMBER.encode()
     if path == "instance/service-accounts/default/token":
-        return 200, flavor, json.dumps({"access_token": "emulated", "expires_in": 3600, "token_type": "Bearer"}).encode()
+        return (
+            200,
+            flavor,
+            json.dumps({"access_token": "emulated", "expires_in": 3600, "token_type": "Bearer"}).encode(),
+        )
     if path == "instance/service-accounts/default/email":
         return 200, flavor, catalog.DEFAULT_ACCOUNT.encode()
     if path == "project/project-id":

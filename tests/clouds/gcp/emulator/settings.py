@@ -10,7 +10,12 @@ KNOWN = {
     "key_check": ("sync", ("sync", "async")),  # whether a bad key is refused at once, or fails the operation
     "capacity_code": (
         "ZONE_RESOURCE_POOL_EXHAUSTED",
-        ("ZONE_RESOURCE_POOL_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", "RESOURCE_POOL_EXHAUSTED", "STOCKOUT"),
+        (
+            "ZONE_RESOURCE_POOL_EXHAUSTED",
+            "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS",
+            "RESOURCE_POOL_EXHAUSTED",
+            "STOCKOUT",
+        ),
     ),
     "quota": ("async", ("sync", "async")),  # whether a spent quota is refused at once, or fails the operation
     "quota_sync": (False, "flag"),  # true is the same as `quota` "sync"

@@ -1,4 +1,5 @@
-"""Single values of a request: whether a text, number, time or enum is what the discovery document says. It owns the formats.
+"""Single values of a request: whether a text, number, time or enum is what the discovery document says. It owns the
+formats.
 
 It must never know a field by name. Sources: "Discovery document reference" (types and formats), "ProtoJSON format".
 """
@@ -10,18 +11,35 @@ import re
 
 from .errors import invalid
 
-_WHOLE = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1), "int64": (-(2**63), 2**63 - 1), "uint64": (0, 2**64 - 1)}
+_WHOLE = {
+    "int32": (-(2**31), 2**31 - 1),
+    "uint32": (0, 2**32 - 1),
+    "int64": (-(2**63), 2**63 - 1),
+    "uint64": (0, 2**64 - 1),
+}
 # ProtoJSON takes an enum's number for its name. The document does not give numbers; those that clients of Cloud KMS send are
 # from google/cloud/kms/v1/resources.proto, by the first name of the enum. Compute Engine's own enums go by name only.
 _NUMBERS = {
-    "CRYPTO_KEY_PURPOSE_UNSPECIFIED": {1: "ENCRYPT_DECRYPT", 5: "ASYMMETRIC_SIGN", 6: "ASYMMETRIC_DECRYPT", 7: "RAW_ENCRYPT_DECRYPT",
-                                       9: "MAC"},
-    "CRYPTO_KEY_VERSION_STATE_UNSPECIFIED": {1: "ENABLED", 2: "DISABLED", 3: "DESTROYED", 4: "DESTROY_SCHEDULED",
-                                             5: "PENDING_GENERATION", 6: "PENDING_IMPORT", 7: "IMPORT_FAILED"},
+    "CRYPTO_KEY_PURPOSE_UNSPECIFIED": {
+        1: "ENCRYPT_DECRYPT",
+        5: "ASYMMETRIC_SIGN",
+        6: "ASYMMETRIC_DECRYPT",
+        7: "RAW_ENCRYPT_DECRYPT",
+        9: "MAC",
+    },
+    "CRYPTO_KEY_VERSION_STATE_UNSPECIFIED": {
+        1: "ENABLED",
+        2: "DISABLED",
+        3: "DESTROYED",
+        4: "DESTROY_SCHEDULED",
+        5: "PENDING_GENERATION",
+        6: "PENDING_IMPORT",
+        7: "IMPORT_FAILED",
+    },
     "PROTECTION_LEVEL_UNSPECIFIED": {1: "SOFTWARE", 2: "HSM", 3: "EXTERNAL", 4: "EXTERNAL_VPC"},
     "CRYPTO_KEY_VERSION_ALGORITHM_UNSPECIFIED": {1: "GOOGLE_SYMMETRIC_ENCRYPTION"},
     "CRYPTO_KEY_VERSION_VIEW_UNSPECIFIED": {1: "FULL"},
-}  # fmt: skip
+}
 
 
 def checked(described: dict, value, at: str, in_query: bool = False):
@@ -61,7 +79,11 @@ def _boolean(value, at: str, in_query: bool) -> bool:
 def _whole(form: str, value, at: str) -> int:
     least, most = _WHOLE[form]
     fits = isinstance(value, int) and not isinstance(value, bool)
-    fits = fits or (isinstance(value, float) and value.is_integer()) or (isinstance(value, str) and re.fullmatch(r"-?\d+", value))
+    fits = (
+        fits
+        or (isinstance(value, float) and value.is_integer())
+        or (isinstance(value, str) and re.fullmatch(r"-?\d+", value))
+    )
     if not fits or not least <= int(value) <= most:
         raise invalid(f"Invalid value at '{at}' (TYPE_{form.upper()}), {value!r}")
     return int(value)

@@ -1,6 +1,8 @@
-"""The state of the emulated cloud: zones with instances, disks and operations; key rings; policies. One lock guards all of it.
+"""The state of the emulated cloud: zones with instances, disks and operations; key rings; policies. One lock guards
+all of it.
 
-It must never answer a request by itself. What changes with time changes when somebody looks: `settle` does what is due.
+It must never answer a request by itself. What changes with time changes when somebody looks: `settle` does what is
+due.
 """
 
 import datetime

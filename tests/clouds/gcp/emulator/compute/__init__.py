@@ -55,7 +55,9 @@ def answer(world, call) -> dict:
 
 
 def _without_empty(found):
-    """Empty lists and maps are not shown: a list without items has no `items`. It is also a copy that nobody changes any more."""
+    """Empty lists and maps are not shown: a list without items has no `items`. It is also a copy that nobody changes
+    any more.
+    """
     if isinstance(found, dict):
         shown = {name: _without_empty(value) for name, value in found.items()}
         return {name: value for name, value in shown.items() if value not in ([], {})}

@@ -7,7 +7,12 @@ from ..world import Shown, new_number, stamp
 from . import operations
 from .names import fingerprint
 
-_SCHEDULING = {"onHostMaintenance": "MIGRATE", "automaticRestart": True, "preemptible": False, "provisioningModel": "STANDARD"}
+_SCHEDULING = {
+    "onHostMaintenance": "MIGRATE",
+    "automaticRestart": True,
+    "preemptible": False,
+    "provisioningModel": "STANDARD",
+}
 _SHIELDED = {"enableSecureBoot": False, "enableVtpm": True, "enableIntegrityMonitoring": True}
 
 
@@ -59,18 +64,30 @@ def begin(world, call, machine, interfaces: list, disks: list, failure) -> Shown
 def _body(call, machine, interfaces: list, now: float) -> dict:
     zone, wanted = call.zone, call.body
     body = {
-        "kind": "compute#instance", "id": new_number(), "name": wanted["name"], "zone": zone.link(),
-        "creationTimestamp": stamp(now), "machineType": zone.link("machineTypes", machine.name), "status": "PROVISIONING",
-        "cpuPlatform": "Unknown CPU Platform", "selfLink": zone.link("instances", wanted["name"]), "networkInterfaces": interfaces,
-        "labels": dict(wanted.get("labels", {})), "labelFingerprint": fingerprint(), "fingerprint": fingerprint(),
+        "kind": "compute#instance",
+        "id": new_number(),
+        "name": wanted["name"],
+        "zone": zone.link(),
+        "creationTimestamp": stamp(now),
+        "machineType": zone.link("machineTypes", machine.name),
+        "status": "PROVISIONING",
+        "cpuPlatform": "Unknown CPU Platform",
+        "selfLink": zone.link("instances", wanted["name"]),
+        "networkInterfaces": interfaces,
+        "labels": dict(wanted.get("labels", {})),
+        "labelFingerprint": fingerprint(),
+        "fingerprint": fingerprint(),
         "metadata": {"kind": "compute#metadata", **wanted.get("metadata", {}), "fingerprint": fingerprint()},
-        "tags": {**wanted.get("tags", {}), "fingerprint": fingerprint()}, "canIpForward": bool(wanted.get("canIpForward")),
-        "scheduling": {**_SCHEDULING, **wanted.get("scheduling", {})}, "startRestricted": False,
-        "deletionProtection": bool(wanted.get("deletionProtection")), **({"description": wanted["description"]} if "description" in wanted else {}),
+        "tags": {**wanted.get("tags", {}), "fingerprint": fingerprint()},
+        "canIpForward": bool(wanted.get("canIpForward")),
+        "scheduling": {**_SCHEDULING, **wanted.get("scheduling", {})},
+        "startRestricted": False,
+        "deletionProtection": bool(wanted.get("deletionProtection")),
+        **({"description": wanted["description"]} if "description" in wanted else {}),
         "shieldedInstanceConfig": {**_SHIELDED, **wanted.get("shieldedInstanceConfig", {})},
         "shieldedInstanceIntegrityPolicy": {"updateAutoLearnPolicy": True},
         "serviceAccounts": wanted.get("serviceAccounts", []),
-    }  # fmt: skip
+    }
     return body
 
 

@@ -1,7 +1,8 @@
-"""What is changed on an instance that stays: attached disks and labels. It owns attachDisk, detachDisk, setDiskAutoDelete, setLabels.
+"""What is changed on an instance that stays: attached disks and labels. It owns attachDisk, detachDisk,
+setDiskAutoDelete, setLabels.
 
-Sources: Compute Engine API reference of each method; "Labels", fingerprint (412 conditionNotMet). These changes are done when
-the call returns; only their operation is still on its way.
+Sources: Compute Engine API reference of each method; "Labels", fingerprint (412 conditionNotMet). These changes are
+done when the call returns; only their operation is still on its way.
 """
 
 from .. import catalog
@@ -32,7 +33,10 @@ def attach(world, call) -> Shown:
     failure = trouble.bad_disk_key(world, call.zone, disk.body)
     operation = operations.begin(world, call, "attachDisk", body["selfLink"], body["id"])
     if failure is None:
-        body["disks"] = [*body["disks"], attached(disk.body, index, mode, device, False, bool(wanted.get("autoDelete")))]
+        body["disks"] = [
+            *body["disks"],
+            attached(disk.body, index, mode, device, False, bool(wanted.get("autoDelete"))),
+        ]
         disk.body.update(users=[*disk.body["users"], body["selfLink"]], lastAttachTimestamp=stamp(now))
         instance.show(now)
         disk.show(now)

@@ -1,7 +1,7 @@
 """Disks on their own: disks.insert and disks.delete. It owns what a disk goes through that no instance makes.
 
-Source: Compute Engine API reference, `disks.insert`, `disks.delete`. That a disk which is being deleted can be deleted once more,
-by an operation of its own, is assumed.
+Source: Compute Engine API reference, `disks.insert`, `disks.delete`. That a disk which is being deleted can be
+deleted once more, by an operation of its own, is assumed.
 """
 
 from .. import kms
@@ -11,8 +11,20 @@ from . import birth, newborn, operations, trouble
 from .names import check_name, find, only_emulated
 from .request import users_of
 
-_FIELDS = {"description", "diskEncryptionKey", "kind", "labels", "name", "physicalBlockSizeBytes", "provisionedIops", "provisionedThroughput",
-           "sizeGb", "sourceImage", "type", "zone"}  # fmt: skip
+_FIELDS = {
+    "description",
+    "diskEncryptionKey",
+    "kind",
+    "labels",
+    "name",
+    "physicalBlockSizeBytes",
+    "provisionedIops",
+    "provisionedThroughput",
+    "sizeGb",
+    "sourceImage",
+    "type",
+    "zone",
+}
 
 
 def insert(world, call) -> Shown:

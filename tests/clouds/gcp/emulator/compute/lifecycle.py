@@ -1,7 +1,7 @@
 """Starting, stopping and deleting. It owns the states of an instance after its birth.
 
-Sources: Compute Engine documentation, "Compute Engine instance lifecycle", "Stop or restart an instance", "Delete a VM"; API reference
-of each method. A change of an instance that is in passing is refused with resourceNotReady.
+Sources: Compute Engine documentation, "Compute Engine instance lifecycle", "Stop or restart an instance", "Delete a
+VM"; API reference of each method. A change of an instance that is in passing is refused with resourceNotReady.
 """
 
 from .. import catalog
@@ -17,7 +17,7 @@ def _busy(instance: Shown) -> ApiError:
 
 def start(world, call) -> Shown:
     instance = find(world, call, "instances", "instance")
-    zone, body, now = call.zone, instance.body, world.now()
+    body, now = instance.body, world.now()
     if body["status"] not in ("TERMINATED", "RUNNING"):
         raise _busy(instance)
     failure = _start_failure(world, call, body) if body["status"] == "TERMINATED" else None

@@ -60,7 +60,11 @@ def listed(world, call, collection: str, schema: str, items: list) -> dict:
 def scoped(world, call, collection: str, schema: str, by_zone: dict) -> dict:
     """One page over all zones; a zone that has nothing on it says so."""
     matches = filters.compiled(call.query.get("filter"), call.document.schemas, schema)
-    rows = [(zone, item) for zone, items in by_zone.items() for item in _ordered(call, [item for item in items if matches(item)])]
+    rows = [
+        (zone, item)
+        for zone, items in by_zone.items()
+        for item in _ordered(call, [item for item in items if matches(item)])
+    ]
     page, after = page_of(world, call, rows)
     scopes: dict = {}
     for zone in by_zone:
@@ -68,13 +72,19 @@ def scoped(world, call, collection: str, schema: str, by_zone: dict) -> dict:
         message = f"There are no results for scope 'zones/{zone}' on this page."
         told = {"code": "NO_RESULTS_ON_PAGE", "message": message, "data": [{"key": "scope", "value": f"zones/{zone}"}]}
         scopes[f"zones/{zone}"] = {collection: mine} if mine else {"warning": told}
-    found = {"kind": f"compute#{schema[0].lower()}{schema[1:]}AggregatedList", "id": f"projects/{PROJECT}/aggregated/{collection}",
-             "items": scopes, "selfLink": link("aggregated", collection)}  # fmt: skip
+    found = {
+        "kind": f"compute#{schema[0].lower()}{schema[1:]}AggregatedList",
+        "id": f"projects/{PROJECT}/aggregated/{collection}",
+        "items": scopes,
+        "selfLink": link("aggregated", collection),
+    }
     return {**found, **({"nextPageToken": after} if after else {})}
 
 
 def _list(collection: str):
-    return lambda world, call: listed(world, call, collection, _SCHEMAS[collection], _items(world, call.zone, collection))
+    return lambda world, call: listed(
+        world, call, collection, _SCHEMAS[collection], _items(world, call.zone, collection)
+    )
 
 
 def _aggregated(collection: str):

@@ -72,7 +72,9 @@ def subnetwork(zone, wanted: dict, field: str) -> None:
         if not found:
             raise invalid(f"Invalid value for field '{field}.subnetwork': '{subnet}'. The URL is malformed.")
         if found[2] != zone.region:
-            raise invalid(f"Invalid value for field '{field}.subnetwork': '{subnet}'. It must be in region {zone.region}.")
+            raise invalid(
+                f"Invalid value for field '{field}.subnetwork': '{subnet}'. It must be in region {zone.region}."
+            )
         if found[3] != "default" or found[1] not in (None, catalog.PROJECT):
             raise not_found(subnet)
 

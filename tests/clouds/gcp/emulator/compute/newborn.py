@@ -1,8 +1,10 @@
-"""What a new disk is to be: type, size, image, speed, key, and the limits of each. It owns the body of a newborn disk.
+"""What a new disk is to be: type, size, image, speed, key, and the limits of each. It owns the body of a newborn
+disk.
 
-It must never put a disk into the world. Sources: Compute Engine documentation, "Persistent Disk" (sizes, no provisioned
-speed), "About Hyperdisk Balanced" (size and performance limits), "General-purpose machine family" (disk types of a series).
-That a bad image is a 400 with "The referenced image resource cannot be found": docker-archive/infrakit.gcp issue 1.
+It must never put a disk into the world. Sources: Compute Engine documentation, "Persistent Disk" (sizes, no
+provisioned speed), "About Hyperdisk Balanced" (size and performance limits), "General-purpose machine family" (disk
+types of a series). That a bad image is a 400 with "The referenced image resource cannot be found":
+docker-archive/infrakit.gcp issue 1.
 """
 
 from .. import catalog
@@ -18,7 +20,9 @@ def type_of(zone, wanted: str | None, field: str, machine: catalog.MachineType |
     default = "pd-standard" if machine is None or "pd-standard" in machine.disks else "hyperdisk-balanced"
     kind = placed(wanted, zone, "diskTypes", field) if wanted else default
     if kind not in catalog.DISK_TYPES:
-        raise invalid(f"Invalid value for field '{field}': '{wanted}'. The referenced diskType resource cannot be found.")
+        raise invalid(
+            f"Invalid value for field '{field}': '{wanted}'. The referenced diskType resource cannot be found."
+        )
     fits(kind, machine)
     return kind
 
@@ -33,7 +37,9 @@ def image_of(reference: str | None, field: str) -> str | None:
         return None
     image = catalog.image(reference)
     if image is None:
-        raise invalid(f"Invalid value for field '{field}': '{reference}'. The referenced image resource cannot be found.")
+        raise invalid(
+            f"Invalid value for field '{field}': '{reference}'. The referenced image resource cannot be found."
+        )
     return image
 
 
@@ -42,7 +48,9 @@ def size_of(wanted, kind: str, image: str | None, field: str) -> int:
     of_image = catalog.IMAGES[image][1] if image else 0
     size = int(wanted) if wanted is not None else of_image or _STANDARD.get(kind, 100)
     if size < of_image:
-        raise invalid(f"Invalid value for field '{field}': '{size}'. Requested disk size cannot be smaller than the image size ({of_image} GB)")
+        raise invalid(
+            f"Invalid value for field '{field}': '{size}'. Requested disk size cannot be smaller than the image size ({of_image} GB)"
+        )
     if not least <= size <= most:
         raise invalid(f"Invalid value for field '{field}': '{size}'. Disk size must be from {least} to {most} GB")
     return size
@@ -55,13 +63,20 @@ def speed_of(wanted: dict, kind: str, size: int, field: str) -> dict:
         if name not in wanted:
             continue
         if limits is None:
-            raise invalid(f"Invalid value for field '{field}.{name}': '{wanted[name]}'. {kind} takes none: its speed follows its size")
+            raise invalid(
+                f"Invalid value for field '{field}.{name}': '{wanted[name]}'. {kind} takes none: its speed follows its size"
+            )
         if not limits[0] <= int(wanted[name]) <= limits[1]:
-            raise invalid(f"Invalid value for field '{field}.{name}': '{wanted[name]}'. Must be from {limits[0]} to {limits[1]}")
+            raise invalid(
+                f"Invalid value for field '{field}.{name}': '{wanted[name]}'. Must be from {limits[0]} to {limits[1]}"
+            )
     if iops_range is None:
         return {}
     # The defaults are the baseline that costs nothing more; what Google really shows is assumed.
-    iops, rate = int(wanted.get("provisionedIops", iops_range[0])), int(wanted.get("provisionedThroughput", rate_range[0]))
+    iops, rate = (
+        int(wanted.get("provisionedIops", iops_range[0])),
+        int(wanted.get("provisionedThroughput", rate_range[0])),
+    )
     if iops > max(500 * size, iops_range[0]):
         raise invalid(f"Invalid value for field '{field}.provisionedIops': '{iops}'. Too many for {size} GB")
     if rate * 4 > max(iops, 4 * rate_range[0]):
@@ -83,10 +98,20 @@ def body(zone, name: str, kind: str, size: int, image: str | None, speed: dict, 
     if name in zone.disks:
         raise already_exists(f"projects/{catalog.PROJECT}/zones/{zone.name}/disks/{name}")
     shown = {
-        "kind": "compute#disk", "id": new_number(), "name": name, "sizeGb": str(size), "zone": zone.link(), "status": "CREATING",
-        "type": zone.link("diskTypes", kind), "selfLink": zone.link("disks", name), "labels": check_labels(labels),
-        "labelFingerprint": fingerprint(), "physicalBlockSizeBytes": "4096", "users": [], **speed,
-    }  # fmt: skip
+        "kind": "compute#disk",
+        "id": new_number(),
+        "name": name,
+        "sizeGb": str(size),
+        "zone": zone.link(),
+        "status": "CREATING",
+        "type": zone.link("diskTypes", kind),
+        "selfLink": zone.link("disks", name),
+        "labels": check_labels(labels),
+        "labelFingerprint": fingerprint(),
+        "physicalBlockSizeBytes": "4096",
+        "users": [],
+        **speed,
+    }
     if image:
         shown.update(sourceImage=image_link(image), architecture=catalog.IMAGES[image][0])
     return shown

@@ -1,7 +1,8 @@
 """Operations: what was asked for, how far it is, and why it failed. It owns request ids.
 
-Source: Compute Engine documentation, "Handle API responses" (operations and their errors inside a 200), and the parameter
-`requestId` of every change. That a request id that is used again with another request is refused, and how, is assumed.
+Source: Compute Engine documentation, "Handle API responses" (operations and their errors inside a 200), and the
+parameter `requestId` of every change. That a request id that is used again with another request is refused, and how,
+is assumed.
 """
 
 import json
@@ -75,6 +76,7 @@ def begin(world, call, kind: str, link: str, target_id: str) -> Shown:
     zone.operations[name] = operation
     if "requestId" in call.query:
         world.requests[call.query["requestId"]] = (now, _fingerprint(call), operation)
+
     def run(at: float) -> None:
         if body["status"] == "PENDING":
             body.update(status="RUNNING", startTime=stamp(at), progress=10)

@@ -11,9 +11,29 @@ from ..errors import ApiError, bad_request, in_use, invalid
 from . import newborn, trouble
 from .names import last, only_emulated, placed
 
-_DISK = {"autoDelete", "boot", "deviceName", "diskEncryptionKey", "diskSizeGb", "initializeParams", "interface", "kind", "mode", "source",
-         "type"}  # fmt: skip
-_PARAMS = {"description", "diskName", "diskSizeGb", "diskType", "labels", "provisionedIops", "provisionedThroughput", "sourceImage"}
+_DISK = {
+    "autoDelete",
+    "boot",
+    "deviceName",
+    "diskEncryptionKey",
+    "diskSizeGb",
+    "initializeParams",
+    "interface",
+    "kind",
+    "mode",
+    "source",
+    "type",
+}
+_PARAMS = {
+    "description",
+    "diskName",
+    "diskSizeGb",
+    "diskType",
+    "labels",
+    "provisionedIops",
+    "provisionedThroughput",
+    "sourceImage",
+}
 
 
 def users_of(zone, disk_body: dict) -> list:
@@ -31,7 +51,9 @@ def existing(zone, source: str, mode: str, machine: catalog.MachineType | None, 
     name = placed(source, zone, "disks", f"{field}.source")
     held = zone.disks.get(name)
     if held is None:
-        raise invalid(f"Invalid value for field '{field}.source': '{source}'. The referenced disk resource cannot be found.")
+        raise invalid(
+            f"Invalid value for field '{field}.source': '{source}'. The referenced disk resource cannot be found."
+        )
     for user, how in users_of(zone, held.body):
         if mode == "READ_WRITE" or how == "READ_WRITE":
             raise in_use(held.body["selfLink"], user)
@@ -64,7 +86,9 @@ class Disk:
             only_emulated(params, schemas["AttachedDiskInitializeParams"], _PARAMS, f"{self.field}.initializeParams")
             self.body = self._newborn(call, params, machine)
         if self.boot and self.body.get("architecture", machine.arch) != machine.arch:
-            raise bad_request(f"The architecture of the boot disk, {self.body['architecture']}, is not that of {machine.name}, {machine.arch}.")
+            raise bad_request(
+                f"The architecture of the boot disk, {self.body['architecture']}, is not that of {machine.name}, {machine.arch}."
+            )
 
     def _newborn(self, call, params: dict, machine: catalog.MachineType) -> dict:
         field, name = f"{self.field}.initializeParams", params.get("diskName")
@@ -72,7 +96,9 @@ class Disk:
             name = call.body["name"] if self.boot else f"{call.body['name'][:50]}-{random.randrange(10**6)}"
         kind = newborn.type_of(self.zone, params.get("diskType"), f"{field}.diskType", machine)
         image = newborn.image_of(params.get("sourceImage"), f"{field}.sourceImage")
-        size = newborn.size_of(params.get("diskSizeGb", self.wanted.get("diskSizeGb")), kind, image, f"{field}.diskSizeGb")
+        size = newborn.size_of(
+            params.get("diskSizeGb", self.wanted.get("diskSizeGb")), kind, image, f"{field}.diskSizeGb"
+        )
         speed = newborn.speed_of(params, kind, size, field)
         return newborn.body(self.zone, name, kind, size, image, speed, params.get("labels", {}), field)
 
@@ -98,9 +124,17 @@ class Disk:
 def attached(disk: dict, index: int, mode: str, device: str, boot: bool, auto_delete: bool) -> dict:
     """As `disks` of an instance shows it."""
     shown = {
-        "kind": "compute#attachedDisk", "type": "PERSISTENT", "mode": mode, "source": disk["selfLink"], "deviceName": device,
-        "index": index, "boot": boot, "autoDelete": auto_delete, "interface": "NVME", "diskSizeGb": disk["sizeGb"],
-    }  # fmt: skip
+        "kind": "compute#attachedDisk",
+        "type": "PERSISTENT",
+        "mode": mode,
+        "source": disk["selfLink"],
+        "deviceName": device,
+        "index": index,
+        "boot": boot,
+        "autoDelete": auto_delete,
+        "interface": "NVME",
+        "diskSizeGb": disk["sizeGb"],
+    }
     for field in ("architecture", "diskEncryptionKey"):
         if disk.get(field):
             shown[field] = disk[field]

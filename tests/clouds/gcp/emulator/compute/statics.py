@@ -24,7 +24,14 @@ def _id(name: str) -> str:
 
 def _zone(name: str) -> dict:
     region = link("regions", catalog.ZONES[name])
-    return {"kind": "compute#zone", "id": _id(name), "name": name, "status": "UP", "region": region, "selfLink": link("zones", name)}
+    return {
+        "kind": "compute#zone",
+        "id": _id(name),
+        "name": name,
+        "status": "UP",
+        "region": region,
+        "selfLink": link("zones", name),
+    }
 
 
 def _region(name: str) -> dict:
@@ -35,10 +42,16 @@ def _region(name: str) -> dict:
 
 def _machine(zone: str, machine) -> dict:
     return {
-        "kind": "compute#machineType", "id": _id(machine.name), "name": machine.name, "guestCpus": machine.vcpus, "zone": zone,
-        "memoryMb": machine.memory_mb, "architecture": machine.arch, "isSharedCpu": False,
+        "kind": "compute#machineType",
+        "id": _id(machine.name),
+        "name": machine.name,
+        "guestCpus": machine.vcpus,
+        "zone": zone,
+        "memoryMb": machine.memory_mb,
+        "architecture": machine.arch,
+        "isSharedCpu": False,
         "selfLink": link("zones", zone, "machineTypes", machine.name),
-    }  # fmt: skip
+    }
 
 
 def _machines(zone: str) -> list:
@@ -47,16 +60,28 @@ def _machines(zone: str) -> list:
 
 def _disk_type(zone: str, name: str) -> dict:
     least, most = catalog.DISK_TYPES[name][0]
-    return {"kind": "compute#diskType", "id": _id(name), "name": name, "zone": link("zones", zone), "validDiskSize": f"{least}GB-{most}GB",
-            "selfLink": link("zones", zone, "diskTypes", name)}  # fmt: skip
+    return {
+        "kind": "compute#diskType",
+        "id": _id(name),
+        "name": name,
+        "zone": link("zones", zone),
+        "validDiskSize": f"{least}GB-{most}GB",
+        "selfLink": link("zones", zone, "diskTypes", name),
+    }
 
 
 def _image(name: str) -> dict:
     arch, size, family = catalog.IMAGES[name]
     return {
-        "kind": "compute#image", "id": _id(name), "name": name.rsplit("/", 1)[-1], "architecture": arch, "diskSizeGb": str(size),
-        "family": family, "status": "READY", "selfLink": image_link(name),
-    }  # fmt: skip
+        "kind": "compute#image",
+        "id": _id(name),
+        "name": name.rsplit("/", 1)[-1],
+        "architecture": arch,
+        "diskSizeGb": str(size),
+        "family": family,
+        "status": "READY",
+        "selfLink": image_link(name),
+    }
 
 
 def _subnetwork(region: str) -> dict:
@@ -124,8 +149,14 @@ def _types_everywhere(world, call) -> dict:
     return scoped(world, call, "machineTypes", "MachineType", {zone: _machines(zone) for zone in sorted(catalog.ZONES)})
 
 
-_SINGULAR = {"zones": "zone", "regions": "region", "machineTypes": "machineType", "diskTypes": "diskType", "networks": "network",
-             "subnetworks": "subnetwork"}  # fmt: skip
+_SINGULAR = {
+    "zones": "zone",
+    "regions": "region",
+    "machineTypes": "machineType",
+    "diskTypes": "diskType",
+    "networks": "network",
+    "subnetworks": "subnetwork",
+}
 _SCHEMAS = {collection: name[0].upper() + name[1:] for collection, name in _SINGULAR.items()}
 HANDLERS = {
     "projects.get": _project,

@@ -1,9 +1,9 @@
 """Why a change that was taken up comes to nothing: no room, no quota, a bad key. It owns the operation errors.
 
 An error is (code, message, HTTP status, details). Sources: Compute Engine documentation, "Troubleshooting resource
-availability errors", "Allocation quotas"; "Protect resources by using Cloud KMS keys". That a bad key is refused at once
-with 400 and "Cloud KMS error when using key": kubernetes-sigs/gcp-compute-persistent-disk-csi-driver pull request 590. The code of an
-operation that fails by its key (`key_check` "async") is assumed.
+availability errors", "Allocation quotas"; "Protect resources by using Cloud KMS keys". That a bad key is refused at
+once with 400 and "Cloud KMS error when using key": kubernetes-sigs/gcp-compute-persistent-disk-csi-driver pull
+request 590. The code of an operation that fails by its key (`key_check` "async") is assumed.
 """
 
 from .. import catalog, kms
@@ -21,7 +21,9 @@ def no_room(world, call, machine_name: str):
     if code.endswith("_WITH_DETAILS"):
         # As in public reports of this code; the documentation shows only the code.
         told = {"zone": zone.name, "vmType": machine_name, "attachment": "", "zonesAvailable": ""}
-        details = [{"errorInfo": {"reason": "resource_availability", "domain": "compute.googleapis.com", "metadatas": told}}]
+        details = [
+            {"errorInfo": {"reason": "resource_availability", "domain": "compute.googleapis.com", "metadatas": told}}
+        ]
     return code, message, 503, details
 
 

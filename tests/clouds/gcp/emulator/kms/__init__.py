@@ -1,4 +1,5 @@
-"""Cloud KMS: from a method's name to what does it. What is not here is refused as not implemented. Nothing here encrypts anything.
+"""Cloud KMS: from a method's name to what does it. What is not here is refused as not implemented. Nothing here
+encrypts anything.
 
 Source: Cloud KMS REST reference, v1.
 """
@@ -21,7 +22,9 @@ def answer(world, call) -> dict:
         raise ApiError(403, "forbidden", f"Permission denied on resource project {project} (or it may not exist).")
     call.path["projectsId"] = catalog.PROJECT
     if location not in catalog.REGIONS and location not in catalog.MULTI_REGIONS:
-        raise invalid(f"The request concerns location '{location}' but was sent to location 'global', or there is no such location.")
+        raise invalid(
+            f"The request concerns location '{location}' but was sent to location 'global', or there is no such location."
+        )
     with world.lock:
         keys.pass_time(world)
         return _copy(handler(world, call))

@@ -1,4 +1,6 @@
-"""What a request's path names: a ring, a key, a version; and times as Cloud KMS writes them. It must never change anything."""
+"""What a request's path names: a ring, a key, a version; and times as Cloud KMS writes them. It must never change
+anything.
+"""
 
 import datetime
 import re
@@ -9,7 +11,9 @@ ID = re.compile(r"[a-zA-Z0-9_-]{1,63}")
 
 
 def time(moment: float) -> str:
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return (
+        datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    )
 
 
 def moment(text: str) -> float:

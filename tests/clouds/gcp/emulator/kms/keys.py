@@ -1,7 +1,7 @@
 """Crypto keys: making, changing, rotating. It owns a key's versions and which of them is the primary one.
 
-Sources: Cloud KMS REST reference, CryptoKey; "Key rotation"; "Key states"; "Create and manage labels". That a version which is not
-enabled can't become the primary one is assumed.
+Sources: Cloud KMS REST reference, CryptoKey; "Key rotation"; "Key states"; "Create and manage labels". That a version
+which is not enabled can't become the primary one is assumed.
 """
 
 import re
@@ -26,16 +26,24 @@ class Key:
 
     def add(self, at: float) -> dict:
         version = {
-            "name": f"{self.name}/cryptoKeyVersions/{len(self.versions) + 1}", "state": "ENABLED",
-            "protectionLevel": self.body["versionTemplate"]["protectionLevel"], "algorithm": self.body["versionTemplate"]["algorithm"],
-            "createTime": time(at), "generateTime": time(at),
-        }  # fmt: skip
+            "name": f"{self.name}/cryptoKeyVersions/{len(self.versions) + 1}",
+            "state": "ENABLED",
+            "protectionLevel": self.body["versionTemplate"]["protectionLevel"],
+            "algorithm": self.body["versionTemplate"]["algorithm"],
+            "createTime": time(at),
+            "generateTime": time(at),
+        }
         self.versions.append(version)
         return version
 
     def show(self) -> dict:
         primary = self.version(self.primary) if self.primary else None
-        return {"name": self.name, **({"primary": primary} if primary else {}), **self.body, "createTime": time(self.made)}
+        return {
+            "name": self.name,
+            **({"primary": primary} if primary else {}),
+            **self.body,
+            "createTime": time(self.made),
+        }
 
 
 def pass_time(world) -> None:
@@ -72,7 +80,9 @@ def _create(world, call) -> dict:
         raise exists("CryptoKey", name)
     body = {field: value for field, value in call.body.items() if field in _FIELDS}
     if set(call.body) - _FIELDS - {"name", "primary", "createTime"}:
-        raise ApiError(501, "notImplemented", f"{', '.join(sorted(set(call.body) - _FIELDS))}: not emulated", "UNIMPLEMENTED")
+        raise ApiError(
+            501, "notImplemented", f"{', '.join(sorted(set(call.body) - _FIELDS))}: not emulated", "UNIMPLEMENTED"
+        )
     if body.get("purpose", "CRYPTO_KEY_PURPOSE_UNSPECIFIED") == "CRYPTO_KEY_PURPOSE_UNSPECIFIED":
         raise invalid("purpose is required")
     if body["purpose"] != "ENCRYPT_DECRYPT":
@@ -85,7 +95,11 @@ def _create(world, call) -> dict:
     level = template.get("protectionLevel", "SOFTWARE").replace("PROTECTION_LEVEL_UNSPECIFIED", "SOFTWARE")
     body["versionTemplate"] = {"protectionLevel": level, "algorithm": "GOOGLE_SYMMETRIC_ENCRYPTION"}
     _check(world, body)
-    if not _DAY <= seconds(body.setdefault("destroyScheduledDuration", _DEFAULT), "destroyScheduledDuration") <= 120 * _DAY:
+    if (
+        not _DAY
+        <= seconds(body.setdefault("destroyScheduledDuration", _DEFAULT), "destroyScheduledDuration")
+        <= 120 * _DAY
+    ):
         raise invalid("destroy_scheduled_duration must be between 24 hours and 120 days")
     made = world.keys[name] = Key(name, body, world.now())
     if not call.query.get("skipInitialVersionCreation"):

@@ -1,4 +1,6 @@
-"""Lists of rings, keys and versions: filters and pages. Source: Cloud KMS documentation, "Sorting and filtering list results"."""
+"""Lists of rings, keys and versions: filters and pages. Source: Cloud KMS documentation, "Sorting and filtering list
+results".
+"""
 
 from .. import filters
 from ..errors import ApiError, invalid
@@ -29,12 +31,20 @@ def _by_name(item: dict) -> tuple:
 
 def _rings(world, call) -> dict:
     within = parent(call) + "/"
-    return _paged(world, call, "keyRings", "KeyRing", [held for name, held in world.rings.items() if name.startswith(within)])
+    return _paged(
+        world, call, "keyRings", "KeyRing", [held for name, held in world.rings.items() if name.startswith(within)]
+    )
 
 
 def _keys(world, call) -> dict:
     within = ring(world, call)["name"] + "/"
-    return _paged(world, call, "cryptoKeys", "CryptoKey", [held.show() for name, held in world.keys.items() if name.startswith(within)])
+    return _paged(
+        world,
+        call,
+        "cryptoKeys",
+        "CryptoKey",
+        [held.show() for name, held in world.keys.items() if name.startswith(within)],
+    )
 
 
 def _versions(world, call) -> dict:

@@ -1,7 +1,8 @@
-"""IAM policies of key rings and keys. It owns their etags. Nobody's permission to call is checked: only Compute Engine's use of a key is.
+"""IAM policies of key rings and keys. It owns their etags. Nobody's permission to call is checked: only Compute
+Engine's use of a key is.
 
-Sources: IAM documentation, "Allow policies" (etag and read-modify-write: 409 ABORTED), Policy resource. That a service agent of another project
-number "does not exist" is as IAM says of unknown members.
+Sources: IAM documentation, "Allow policies" (etag and read-modify-write: 409 ABORTED), Policy resource. That a
+service agent of another project number "does not exist" is as IAM says of unknown members.
 """
 
 import base64
@@ -11,7 +12,9 @@ from .. import catalog
 from ..errors import ApiError, invalid
 from .find import key, ring
 
-_MEMBER = re.compile(r"(user|group|serviceAccount|domain|principal|principalSet|deleted):.+|allUsers|allAuthenticatedUsers")
+_MEMBER = re.compile(
+    r"(user|group|serviceAccount|domain|principal|principalSet|deleted):.+|allUsers|allAuthenticatedUsers"
+)
 _AGENT = re.compile(r"serviceAccount:service-(\d+)@compute-system\.iam\.gserviceaccount\.com")
 _ROLE = re.compile(r"(projects/[^/]+/|organizations/[^/]+/)?roles/[A-Za-z0-9_.]+")
 
@@ -51,7 +54,12 @@ def _set(world, call) -> dict:
         raise invalid("policy is required")
     number = world.policies.get(name, {"number": 0})["number"]
     if wanted.get("etag") and wanted["etag"] != _etag(number):
-        raise ApiError(409, "aborted", "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.", "ABORTED")
+        raise ApiError(
+            409,
+            "aborted",
+            "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
+            "ABORTED",
+        )
     bindings = check_bindings(wanted.get("bindings", []))
     world.policies[name] = {"bindings": bindings, "version": wanted.get("version", 1), "number": number + 1}
     return _get(world, call)

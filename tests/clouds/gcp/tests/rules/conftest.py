@@ -83,7 +83,9 @@ class Cloud:
         return f"projects/{PROJECT}/global/images/builder-{arch}"
 
     @staticmethod
-    def newborn(zone: str = "us-central1-a", boot=False, autoDelete=False, key=None, kind="hyperdisk-balanced", **params) -> dict:
+    def newborn(
+        zone: str = "us-central1-a", boot=False, autoDelete=False, key=None, kind="hyperdisk-balanced", **params
+    ) -> dict:
         params["diskType"] = f"zones/{zone}/diskTypes/{kind}"
         disk = {"boot": boot, "autoDelete": autoDelete, "initializeParams": params}
         return {**disk, "diskEncryptionKey": {"kmsKeyName": key}} if key else disk
@@ -108,7 +110,9 @@ class Cloud:
     def disk(self, name: str, zone: str = "us-central1-a") -> dict:
         return self.compute("GET", f"zones/{zone}/disks/{name}")
 
-    def new_disk(self, name: str = "d", zone: str = "us-central1-a", kind: str = "hyperdisk-balanced", **changed) -> dict:
+    def new_disk(
+        self, name: str = "d", zone: str = "us-central1-a", kind: str = "hyperdisk-balanced", **changed
+    ) -> dict:
         """A disk that is ready."""
         body = {"name": name, "sizeGb": "20", "type": f"zones/{zone}/diskTypes/{kind}", **changed}
         self.compute("POST", f"zones/{zone}/disks", body)

@@ -21,7 +21,9 @@ def test_an_unknown_path_is_404_and_an_unknown_method_501(cloud, refused):
     with refused("notImplemented", 501):
         cloud.compute("POST", f"zones/{ZONE}/instances/m/reset")
     with refused("UNIMPLEMENTED", 501):
-        cloud.kms("POST", "projects/emulated-project/locations/us/keyRings/r/cryptoKeys/k:encrypt", {"plaintext": "eA=="})
+        cloud.kms(
+            "POST", "projects/emulated-project/locations/us/keyRings/r/cryptoKeys/k:encrypt", {"plaintext": "eA=="}
+        )
 
 
 def test_another_project_is_403_and_a_number_is_as_good_as_the_name(cloud, refused):
@@ -34,7 +36,12 @@ def test_another_project_is_403_and_a_number_is_as_good_as_the_name(cloud, refus
 
 @pytest.mark.parametrize(
     ("query", "code"),
-    [({"colour": "red"}, "invalid"), ({"maxResults": "many"}, "invalid"), ({"maxResults": "501"}, "invalid"), ({"orderBy": "size"}, "invalid")],
+    [
+        ({"colour": "red"}, "invalid"),
+        ({"maxResults": "many"}, "invalid"),
+        ({"maxResults": "501"}, "invalid"),
+        ({"orderBy": "size"}, "invalid"),
+    ],
 )
 def test_query_parameters_are_checked(cloud, refused, query, code):
     with refused(code, 400):
@@ -47,7 +54,14 @@ def test_a_parameter_given_twice_is_refused(cloud, refused):
 
 
 def test_standard_parameters_are_taken(cloud):
-    query = {"alt": "json", "prettyPrint": "false", "$alt": "json;enum-encoding=int", "fields": "items", "quotaUser": "u", "key": "k"}
+    query = {
+        "alt": "json",
+        "prettyPrint": "false",
+        "$alt": "json;enum-encoding=int",
+        "fields": "items",
+        "quotaUser": "u",
+        "key": "k",
+    }
     cloud.compute("GET", f"zones/{ZONE}/instances", **query)
     cloud.compute("GET", "aggregated/instances", includeAllScopes="True", returnPartialSuccess="True")
 
@@ -98,7 +112,7 @@ def test_a_64_bit_number_is_text_or_number(cloud, size):
 
 @pytest.mark.parametrize("size", ["many", 20.5, True, str(2**63)])
 def test_a_64_bit_number_is_a_whole_one(cloud, refused, size):
-    with refused("invalid", 400):
+    with refused("invalid", 400, "TYPE_INT64"):
         cloud.insert(disks=[cloud.newborn(boot=True, sourceImage=cloud.image("arm64"), diskSizeGb=size)])
 
 

@@ -24,7 +24,12 @@ def test_a_disk_alone(cloud, refused):
 
 
 def test_a_disk_alone_has_the_same_limits(cloud, refused):
-    for changed in ({"sizeGb": "3"}, {"provisionedIops": "1"}, {"type": "zones/us-central1-a/diskTypes/none"}, {"labels": {"A": ""}}):
+    for changed in (
+        {"sizeGb": "3"},
+        {"provisionedIops": "1"},
+        {"type": "zones/us-central1-a/diskTypes/none"},
+        {"labels": {"A": ""}},
+    ):
         with refused("invalid", 400):
             body = {"name": "d", "type": "zones/us-central1-a/diskTypes/hyperdisk-balanced", **changed}
             cloud.compute("POST", "zones/us-central1-a/disks", body)
@@ -72,7 +77,9 @@ def test_a_disk_that_is_elsewhere_or_nowhere_or_of_a_kind_that_does_not_fit(clou
 
 
 def test_a_disk_that_is_not_ready(cloud, refused):
-    cloud.compute("POST", "zones/us-central1-a/disks", {"name": "d", "type": "zones/us-central1-a/diskTypes/hyperdisk-balanced"})
+    cloud.compute(
+        "POST", "zones/us-central1-a/disks", {"name": "d", "type": "zones/us-central1-a/diskTypes/hyperdisk-balanced"}
+    )
     with refused("resourceNotReady", 400):
         cloud.insert(disks=[boot(cloud), source()])
 

@@ -25,16 +25,27 @@ def test_an_operation_goes_its_way_and_so_does_the_instance(cloud):
 def test_an_instance_is_shown_as_google_shows_it(cloud):
     cache = {**cloud.newborn(diskName="cache", diskSizeGb="60", labels={"a": ""}), "deviceName": "cache"}
     boot = cloud.newborn(boot=True, autoDelete=True, sourceImage=cloud.image("arm64"))
-    shown = cloud.running(disks=[boot, cache], labels={"l": "v"}, tags={"items": ["t"]}, metadata={"items": [{"key": "k", "value": "v"}]})
+    shown = cloud.running(
+        disks=[boot, cache], labels={"l": "v"}, tags={"items": ["t"]}, metadata={"items": [{"key": "k", "value": "v"}]}
+    )
     assert shown["machineType"] == f"{BASE}/zones/us-central1-a/machineTypes/c4a-standard-4"
     assert shown["zone"] == f"{BASE}/zones/us-central1-a" and shown["id"].isdigit()
     assert shown["labels"] == {"l": "v"} and shown["tags"]["items"] == ["t"]
-    assert shown["shieldedInstanceConfig"] == {"enableSecureBoot": False, "enableVtpm": True, "enableIntegrityMonitoring": True}
+    assert shown["shieldedInstanceConfig"] == {
+        "enableSecureBoot": False,
+        "enableVtpm": True,
+        "enableIntegrityMonitoring": True,
+    }
     assert "serviceAccounts" not in shown and "accessConfigs" not in shown["networkInterfaces"][0]
     base64.urlsafe_b64decode(shown["labelFingerprint"])
     first, second = shown["disks"]
     assert (first["boot"], first["index"], first["autoDelete"], first["architecture"]) == (True, 0, True, "ARM64")
-    assert (second["deviceName"], second["index"], second["mode"], second["type"]) == ("cache", 1, "READ_WRITE", "PERSISTENT")
+    assert (second["deviceName"], second["index"], second["mode"], second["type"]) == (
+        "cache",
+        1,
+        "READ_WRITE",
+        "PERSISTENT",
+    )
     disk = cloud.disk("cache")
     assert second["source"] == disk["selfLink"] and disk["users"] == [shown["selfLink"]]
     assert (disk["sizeGb"], disk["status"], disk["labels"]) == ("60", "READY", {"a": ""})
@@ -91,6 +102,7 @@ def test_a_type_that_the_zone_does_not_have(cloud, refused):
         ("c4a-standard-4", "pd-ssd", "arm64", "features are not compatible"),
         ("t2a-standard-4", "hyperdisk-balanced", "arm64", "features are not compatible"),
         ("e2-standard-4", "hyperdisk-balanced", "x86-64", "features are not compatible"),
+        ("n2-standard-4", "hyperdisk-balanced", "x86-64", "features are not compatible"),
         ("c4a-standard-4", "hyperdisk-balanced", "x86-64", "architecture"),
         ("e2-standard-4", "pd-ssd", "arm64", "architecture"),
     ],
@@ -103,13 +115,18 @@ def test_machine_disk_and_image_must_fit(cloud, refused, machine, kind, arch, wo
         )
 
 
-@pytest.mark.parametrize("image", ["projects/debian-cloud/global/images/none", "projects/debian-cloud/global/images/family/none", "family/debian-12"])
+@pytest.mark.parametrize(
+    "image",
+    ["projects/debian-cloud/global/images/none", "projects/debian-cloud/global/images/family/none", "family/debian-12"],
+)
 def test_an_image_that_is_not_there(cloud, refused, image):
     with refused("invalid", 400, "referenced image resource cannot be found"):
         cloud.insert(disks=[cloud.newborn(boot=True, sourceImage=image)])
 
 
-@pytest.mark.parametrize("image", ["projects/debian-cloud/global/images/family/debian-12-arm64", "global/images/builder-arm64"])
+@pytest.mark.parametrize(
+    "image", ["projects/debian-cloud/global/images/family/debian-12-arm64", "global/images/builder-arm64"]
+)
 def test_an_image_by_family_or_short_name(cloud, image):
     cloud.running(disks=[cloud.newborn(boot=True, sourceImage=image)])
 
@@ -139,7 +156,17 @@ def test_the_limits_of_disk_types(cloud, refused, kind, params):
 
 
 def test_speed_within_its_limits(cloud):
-    cloud.running(disks=[cloud.newborn(boot=True, sourceImage=cloud.image("arm64"), diskSizeGb="20", provisionedIops="10000", provisionedThroughput="2400")])
+    cloud.running(
+        disks=[
+            cloud.newborn(
+                boot=True,
+                sourceImage=cloud.image("arm64"),
+                diskSizeGb="20",
+                provisionedIops="10000",
+                provisionedThroughput="2400",
+            )
+        ]
+    )
     assert (cloud.disk("m")["provisionedIops"], cloud.disk("m")["provisionedThroughput"]) == ("10000", "2400")
 
 

@@ -43,7 +43,13 @@ def _bad(cloud, how: str) -> tuple[str, str]:
         return "keys/k", "not the name of a key"
     if how == "no primary":
         name = f"{cloud.key().rpartition('/cryptoKeys/')[0]}"
-        cloud.kms("POST", f"{name}/cryptoKeys", {"purpose": "ENCRYPT_DECRYPT"}, cryptoKeyId="e", skipInitialVersionCreation="true")
+        cloud.kms(
+            "POST",
+            f"{name}/cryptoKeys",
+            {"purpose": "ENCRYPT_DECRYPT"},
+            cryptoKeyId="e",
+            skipInitialVersionCreation="true",
+        )
         cloud.grant(f"{name}/cryptoKeys/e")
         return f"{name}/cryptoKeys/e", "not enabled"
     key = cloud.key(grant=how != "no binding")
@@ -60,7 +66,19 @@ def _bad(cloud, how: str) -> tuple[str, str]:
     return key, "useToEncrypt"
 
 
-HOWS = ["europe", "us-east1", "europe-west4", "missing", "malformed", "no primary", "no binding", "disabled", "destroyed", "denied", "another's binding"]
+HOWS = [
+    "europe",
+    "us-east1",
+    "europe-west4",
+    "missing",
+    "malformed",
+    "no primary",
+    "no binding",
+    "disabled",
+    "destroyed",
+    "denied",
+    "another's binding",
+]
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -127,7 +145,10 @@ def test_the_binding_may_be_on_the_ring_or_the_project(cloud, refused):
     other = cloud.key("us-central1", "other", grant=False)
     ring = key.partition("/cryptoKeys/")[0]
     cloud.kms("POST", f"{ring}:setIamPolicy", {"policy": {"bindings": []}})
-    binding = {"role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "members": [cloud.get("regions/us-central1")["service_agent"]]}
+    binding = {
+        "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter",
+        "members": [cloud.get("regions/us-central1")["service_agent"]],
+    }
     cloud.post("project-policy", {"bindings": [binding]})
     assert cloud.get("project-policy") == {"bindings": [binding]}
     cloud.running("n", disks=[cloud.newborn(boot=True, key=other, sourceImage=cloud.image("arm64"))])

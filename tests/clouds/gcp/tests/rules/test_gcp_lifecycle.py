@@ -78,6 +78,15 @@ def test_deletion_before_it_runs_leaves_a_ready_disk(cloud):
     assert cloud.disk("cache")["status"] == "READY"
 
 
+def test_the_end_of_a_stop_does_not_hide_a_deletion(cloud):
+    cloud.running()
+    stop = cloud.do("stop")
+    cloud.advance(30)
+    cloud.compute("DELETE", "zones/us-central1-a/instances/m")
+    cloud.advance(40)
+    assert cloud.operation(stop)["status"] == "DONE" and cloud.instance()["status"] == "STOPPING"
+
+
 def test_a_protected_instance_is_not_deleted(cloud, refused):
     cloud.running(deletionProtection=True)
     with refused("invalid", 400, "protected"):
@@ -105,7 +114,12 @@ def test_attach_and_detach(cloud, refused):
     wanted = {"source": "zones/us-central1-a/disks/d", "deviceName": "cache"}
     cloud.do("attachDisk", body=wanted)
     shown = cloud.instance()["disks"][1]
-    assert (shown["deviceName"], shown["index"], shown["source"], shown["boot"]) == ("cache", 1, disk["selfLink"], False)
+    assert (shown["deviceName"], shown["index"], shown["source"], shown["boot"]) == (
+        "cache",
+        1,
+        disk["selfLink"],
+        False,
+    )
     assert cloud.disk("d")["users"] == [cloud.instance()["selfLink"]]
     with refused("resourceInUseByAnotherResource", 400):
         cloud.do("attachDisk", body={**wanted, "deviceName": "other"})

@@ -3,7 +3,15 @@
 import pytest
 
 
-@pytest.mark.parametrize("bad", ["x", "00000000-0000-0000-0000-000000000000", "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}", "6ba7b8109dad11d180b400c04fd430c8"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "x",
+        "00000000-0000-0000-0000-000000000000",
+        "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}",
+        "6ba7b8109dad11d180b400c04fd430c8",
+    ],
+)
 def test_it_is_a_uuid_and_not_zero(cloud, refused, bad):
     with refused("invalid", 400, "requestId"):
         cloud.insert(requestId=bad)
@@ -34,6 +42,14 @@ def test_another_body_or_path_or_query_is_refused(cloud, refused, token):
         cloud.insert(zone="us-central1-b", requestId=token)
     with refused("requestIdMismatch", 409):
         cloud.do("stop", requestId=token)
+
+
+def test_what_is_said_in_the_query_is_part_of_the_request(cloud, refused, token):
+    cloud.running()
+    query = {"deviceName": "persistent-disk-0", "requestId": token}
+    cloud.do("setDiskAutoDelete", autoDelete="false", **query)
+    with refused("requestIdMismatch", 409):
+        cloud.do("setDiskAutoDelete", autoDelete="true", **query)
 
 
 def test_a_refused_request_leaves_its_id_free(cloud, refused, token):
