@@ -156,6 +156,9 @@ impl Config {
         if let Some((key, problem)) = config.worker.problem() {
             return Err(at(key, problem.to_owned()));
         }
+        if let Some((key, problem)) = config.policy.problem() {
+            return Err(at(key, problem.to_owned()));
+        }
         if config.fake.is_some() && (config.aws.is_some() || config.gcp.is_some()) {
             let problem = "the modelled cloud and a real one exclude each other: take out [fake], or [aws] and [gcp]";
             return Err(at("fake", problem.to_owned()));

@@ -216,7 +216,9 @@ fn verdict(step: &Step, thing: &Thing, now: &Now<'_>) -> Option<Want> {
         Remedy::Unwind | Remedy::Replan => Some(give_up(step, &trouble)),
         Remedy::Retry | Remedy::ObserveFirst => {
             let most = now.policy.max_attempts;
-            (thing.failures >= most || thing.look_failures >= most).then(|| give_up(step, &trouble))
+            // Who asks too often is told to wait, not that it can't be: the deadline is bound enough.
+            let waits = error.class() == ErrorClass::Throttled;
+            (!waits && (thing.failures >= most || thing.look_failures >= most)).then(|| give_up(step, &trouble))
         }
     }
 }
@@ -271,7 +273,7 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
                 vanished(step, thing, None)
             }
         }
-        Certainty::Seen(Observed::Pending(_)) if kind == Kind::Key => call(step, thing, Verb::Ensure, now),
+        Certainty::Seen(Observed::Pending(_)) if kind == Kind::Key => finishing(step, thing, now),
         Certainty::Seen(Observed::Pending(_)) => Want::Watch,
         Certainty::Seen(Observed::Ready(_)) => switching(step, thing, now),
         Certainty::Seen(Observed::Leaving(_)) if kind == Kind::Key => {
@@ -281,8 +283,10 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
         Certainty::Seen(Observed::Leaving(_)) => Want::Watch,
         Certainty::Seen(Observed::Absent { died }) => vanished(step, thing, died.as_ref()),
         Certainty::Seen(Observed::Broken { found, why }) => {
-            // What a key has locked, and what finds no room, is no danger to anybody: the job fails and says so.
-            let harmless = matches!(why.class, ErrorClass::KeyUnusable | ErrorClass::NoCapacity);
+            // What a key has locked, what finds no room, and what its host has let down is no danger to anybody: the job
+            // fails and says so.
+            let harmless =
+                matches!(why.class, ErrorClass::KeyUnusable | ErrorClass::NoCapacity | ErrorClass::Unavailable);
             if harmless && !thing.began && found.power == Some(Power::Stopped) && step.goal == Goal::Running {
                 // Clouds show why the last start failed until the next one: what this job sees may long be mended.
                 return call(step, thing, Verb::Start, now);
@@ -291,6 +295,15 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
             // What another job made is never taken away because it looks wrong: a person looks first.
             if step.is_undone() || harmless || kind == Kind::Key { give_up(step, &why) } else { stuck(&why) }
         }
+    }
+}
+
+/// A key that another call may finish, at the pace of looks.
+fn finishing(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
+    let pace_ms = i64::try_from(now.policy.look_ms).unwrap_or(i64::MAX / 4);
+    match thing.called_ms.filter(|_| thing.answered).map(|called| called + pace_ms) {
+        Some(until_ms) if until_ms > now.now_ms => Want::Act(Move::Sleep { until_ms }),
+        Some(_) | None => call(step, thing, Verb::Ensure, now),
     }
 }
 

@@ -90,6 +90,30 @@ impl Policy {
         u64::try_from(delay.as_millis()).unwrap_or(self.backoff_most_ms)
     }
 
+    /// The first number that can't be meant, as key and problem.
+    #[must_use]
+    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let wrong = [
+            (!(1..=1_000).contains(&self.max_attempts), "policy.max_attempts", "must be from 1 to 1000"),
+            (!(1..=1_000).contains(&self.max_candidates), "policy.max_candidates", "must be from 1 to 1000"),
+            (!(10..=600_000).contains(&self.look_ms), "policy.look_ms", "must be from 10 to 600000"),
+            (!(1..=3_600_000).contains(&self.backoff_first_ms), "policy.backoff_first_ms", "must be from 1 to 3600000"),
+            (
+                !(self.backoff_first_ms..=86_400_000).contains(&self.backoff_most_ms),
+                "policy.backoff_most_ms",
+                "must be from policy.backoff_first_ms to 86400000",
+            ),
+            (
+                !(10..=86_400).contains(&self.step_deadline_secs),
+                "policy.step_deadline_secs",
+                "must be from 10 to 86400",
+            ),
+            (self.refusal_secs > 86_400, "policy.refusal_secs", "must be at most 86400"),
+            (!(8..=16_384).contains(&self.root_gib), "policy.root_gib", "must be from 8 to 16384"),
+        ];
+        wrong.into_iter().find(|(wrong, ..)| *wrong).map(|(_, key, problem)| (key, problem))
+    }
+
     /// The same deadline in milliseconds.
     #[must_use]
     pub fn step_deadline_ms(&self) -> i64 {

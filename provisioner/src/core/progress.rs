@@ -9,6 +9,7 @@ use providers::{CallError, Kind, Observed, Power, RemoteId, ResourceId, Trouble}
 
 use super::{After, Candidate, Ending, Entry, Fact, Goal, Outcome, Plan, RowState, Step, Verb};
 
+mod again;
 mod rows;
 mod target;
 
@@ -233,14 +234,6 @@ impl Progress {
         progress
     }
 
-    /// What a job's new holder has to assume: a call of the holder before may still be on its way, and its clock may have
-    /// been another. So whatever may be hidden may have been made just now.
-    pub fn doubt(&mut self, now_ms: i64) {
-        for thing in self.things.values_mut().filter(|thing| !thing.shown) {
-            thing.called_ms = thing.called_ms.map(|called| called.max(now_ms));
-        }
-    }
-
     /// One fact more.
     pub fn apply(&mut self, at_ms: i64, fact: &Fact) {
         self.facts += 1;
@@ -281,26 +274,6 @@ impl Progress {
         }
     }
 
-    /// A stuck job goes on where it halted; one that failed or was cancelled has nothing left and begins anew.
-    fn resume(&mut self) {
-        if let Phase::Ended(_) = self.phase {
-            self.phase = self.halted.take().map_or(Phase::Unplanned, |phase| *phase);
-            if self.phase == Phase::Unplanned {
-                self.tried.clear();
-            }
-            self.forgive();
-        }
-    }
-
-    fn forgive(&mut self) {
-        for thing in self.things.values_mut() {
-            thing.failures = 0;
-            thing.look_failures = 0;
-            thing.error = None;
-            thing.since_ms = None;
-        }
-    }
-
     fn planned(&mut self, at_ms: i64, plan: &Plan) {
         self.phase = Phase::Forward;
         self.generation = plan.generation + 1;
@@ -322,9 +295,11 @@ impl Progress {
 
     fn answered(&mut self, at_ms: i64, resource: ResourceId, verb: Verb, observed: &Observed) {
         if let Some(thing) = self.things.get_mut(&resource) {
-            // A removal that finds nothing may have come before the cloud knows its own new thing by its name.
+            // What finds nothing may have come before the cloud knows its own new thing by its name.
             match observed {
-                Observed::Absent { died } if verb == Verb::Remove => thing.see_nothing(at_ms, died.clone()),
+                Observed::Absent { died } if matches!(verb, Verb::Remove | Verb::Ensure) => {
+                    thing.see_nothing(at_ms, died.clone());
+                }
                 Observed::Absent { .. }
                 | Observed::Pending(_)
                 | Observed::Ready(_)
@@ -363,6 +338,8 @@ impl Progress {
     fn saw(&mut self, at_ms: i64, resource: ResourceId, observed: &Observed) {
         let Some(thing) = self.things.get_mut(&resource) else { return };
         thing.look_failures = 0;
+        // What was never called, only waited for, has a deadline, too.
+        thing.since_ms.get_or_insert(at_ms);
         match observed {
             Observed::Absent { died } => thing.see_nothing(at_ms, died.clone()),
             Observed::Pending(_) | Observed::Ready(_) | Observed::Leaving(_) | Observed::Broken { .. } => {

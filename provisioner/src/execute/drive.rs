@@ -118,6 +118,10 @@ impl<'a> Drive<'a> {
     async fn write(&mut self) -> Result<(), LetGo> {
         while let Some(held) = self.try_write().await? {
             self.take_back(held);
+            if self.lease.stopping().is_cancelled() {
+                // Whoever makes the key may be going, too: what was noted of it is forgotten, and the rest is written.
+                return if self.try_write().await?.is_none() { Ok(()) } else { Err(LetGo::LostLease) };
+            }
             self.await_key(held).await?;
         }
         Ok(())

@@ -140,17 +140,29 @@ impl Ticker {
             tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))).await;
             wait_ms = self.look_ms;
             let Some(waiting) = self.take() else { return };
-            let (targets, replies): (Vec<Target>, Vec<_>) =
-                waiting.into_iter().map(|waiting| (waiting.target, waiting.reply)).unzip();
-            let answers = self.provider.observe(self.region, &targets).await;
-            for (place, reply) in replies.into_iter().enumerate() {
-                let answer = match &answers {
-                    Ok(all) => all.get(place).cloned().ok_or_else(interrupted),
-                    Err(error) => Err(error.clone()),
-                };
-                // Whoever stopped waiting needs no answer.
-                drop(reply.send(answer));
+            // Keys cost a call each anyway, and one that can't be looked at is nobody else's trouble.
+            let (keys, others): (Vec<Waiting>, Vec<Waiting>) =
+                waiting.into_iter().partition(|waiting| waiting.target.spec.kind() == Kind::Key);
+            for key in keys {
+                self.look(vec![key]).await;
             }
+            if !others.is_empty() {
+                self.look(others).await;
+            }
+        }
+    }
+
+    async fn look(&self, waiting: Vec<Waiting>) {
+        let (targets, replies): (Vec<Target>, Vec<_>) =
+            waiting.into_iter().map(|waiting| (waiting.target, waiting.reply)).unzip();
+        let answers = self.provider.observe(self.region, &targets).await;
+        for (place, reply) in replies.into_iter().enumerate() {
+            let answer = match &answers {
+                Ok(all) => all.get(place).cloned().ok_or_else(interrupted),
+                Err(error) => Err(error.clone()),
+            };
+            // Whoever stopped waiting needs no answer.
+            drop(reply.send(answer));
         }
     }
 

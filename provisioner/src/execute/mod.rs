@@ -12,15 +12,15 @@ mod refusals;
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use providers::Provider;
+use providers::{ErrorClass, Provider, Trouble};
 use regions::Cloud;
 
 use crate::{
-    core::Policy,
+    core::{Ending, Fact, Outcome, Policy},
     store::{Claimed, Store},
 };
 
-use drive::Drive;
+use drive::{Drive, LetGo};
 use lookout::Lookout;
 use refusals::Refusals;
 
@@ -55,6 +55,15 @@ impl Handler for Executor {
         let job = claimed.claim.job;
         match Drive::new(self, claimed, lease).run().await {
             Ok(handled) => handled,
+            // What the database refuses for good, it would refuse at every try.
+            Err(LetGo::Store(error)) if !error.is_passing() => {
+                tracing::error!(%job, %error, "the job can't be recorded");
+                let message = error.to_string().replace('\0', "\u{fffd}");
+                let because = Trouble { class: ErrorClass::Unrecognized, code: "RecordRefused".to_owned(), message };
+                let outcome = Outcome::of(Ending::Stuck, because);
+                let facts = vec![Fact::Ended { outcome: outcome.clone() }];
+                Handled::Ended { outcome, facts, drops: None }
+            }
             Err(stop) => {
                 tracing::warn!(%job, reason = %stop, "the job is let go without another write");
                 Handled::Lost

@@ -14,7 +14,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait,
     sqlx::{
-        ConnectOptions,
+        ConnectOptions, Connection as _,
         postgres::{PgConnectOptions, PgPoolOptions},
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
@@ -123,6 +123,7 @@ fn durable(options: SqliteConnectOptions) -> SqliteConnectOptions {
 
 async fn sqlite_pool(options: SqliteConnectOptions, most: u32) -> Result<DatabaseConnection, StoreError> {
     let options = options.foreign_keys(true).disable_statement_logging();
+    let memory = options.get_filename().as_os_str() == ":memory:";
     let connect = async || {
         // A connection to memory must never be closed, and one to a file need not be.
         let pool = SqlitePoolOptions::new()
@@ -131,6 +132,9 @@ async fn sqlite_pool(options: SqliteConnectOptions, most: u32) -> Result<Databas
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(PATIENCE)
+            // SQLite rolls back by itself when the disk is full, and a connection that still believes in its transaction can
+            // begin no other: a file's is closed, and opened anew.
+            .before_acquire(move |connection, _| Box::pin(async move { Ok(memory || !connection.is_in_transaction()) }))
             .connect_with(options.clone())
             .await?;
         Ok(DatabaseConnection::from(pool))
@@ -156,7 +160,7 @@ async fn postgres_pool(options: &PgConnectOptions) -> Result<DatabaseConnection,
             Box::pin(async move {
                 // A round trip for a connection that has long been idle, which a firewall may have forgotten.
                 if meta.idle_for >= Duration::from_secs(30) {
-                    sea_orm::sqlx::Connection::ping(connection).await?;
+                    connection.ping().await?;
                 }
                 Ok(true)
             })
@@ -329,6 +333,28 @@ mod tests {
         assert_eq!(store.orgs().await.unwrap().len() as u128, made);
         store.db().execute_unprepared("PRAGMA max_page_count = 100000").await.unwrap();
         create(made).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_that_is_freed_can_be_written_again() {
+        let file = std::env::temp_dir().join(format!("provisioner-full-{}.db", std::process::id()));
+        let url = format!("sqlite://{}", file.display());
+        Store::migrate(&url).await.unwrap();
+        let store = Store::open(&url).await.unwrap();
+        store.db().execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+        let transaction = store.begin().await.unwrap();
+        let fill = "INSERT INTO events (at, job, org, what) VALUES (0, 0, x'00', hex(zeroblob(100000)))";
+        let error = transaction.execute_unprepared(fill).await.unwrap_err();
+        assert!(matches!(StoreError::from(error), StoreError::DiskFull { .. }));
+        drop(transaction);
+        // The limit is the connection's own: one that is opened anew stands for a disk that has been freed.
+        let transaction = store.begin().await.unwrap();
+        transaction.execute_unprepared(fill).await.unwrap();
+        store.commit(transaction).await.unwrap();
+        drop(store);
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+        }
     }
 
     #[tokio::test]

@@ -65,17 +65,16 @@ impl Store {
             let transaction = self.begin().await?;
             let sql = Sql::with(
                 "DELETE FROM job_history WHERE id IN (SELECT id FROM job_history WHERE ended < $1 AND state <> 'stuck' \
-                 ORDER BY id LIMIT $2) RETURNING id, key",
+                 ORDER BY id LIMIT $2) RETURNING id",
                 [older_than_ms.into(), BATCH.into()],
             );
             let rows = self.query(Via::Within(&transaction), sql).await?;
-            let (mut ids, mut keys): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
+            let mut ids: Vec<Value> = Vec::new();
             for row in &rows {
                 let row = Row::new("job_history", "id", row);
                 ids.push(row.get::<i64>("id")?.into());
-                keys.extend(row.get::<Option<String>>("key")?.map(Value::from));
             }
-            for (table, column, values) in [("job_facts", "job", &ids), ("job_keys", "key", &keys)] {
+            for (table, column, values) in [("job_facts", "job", &ids), ("job_keys", "job", &ids)] {
                 if !values.is_empty() {
                     let mut sql = Sql::new(format!("DELETE FROM {table} WHERE {column} IN ("));
                     sql.list(values.iter().cloned()).push(")");
@@ -182,7 +181,11 @@ impl Store {
         let row = Row::new("job_history", "id", row);
         let request = request_of(&row)?;
         self.mark_again(&transaction, &request).await?;
-        let outcome = outcome_of(&row)?.unwrap_or(Outcome::SUCCESS);
+        let mut outcome = outcome_of(&row)?.unwrap_or(Outcome::SUCCESS);
+        if outcome.ending == Ending::Stuck && self.is_outdated(&transaction, id, &row).await? {
+            // Younger jobs have been at what this one was in the middle of: its plan is of another time, and it begins anew.
+            outcome.ending = Ending::Failed;
+        }
         let ended_ms: i64 = row.get("ended")?;
         // The history's row was the record of the end.
         for (at_ms, fact) in [(ended_ms, &Fact::Ended { outcome }), (now_ms, &fact)] {
@@ -221,6 +224,36 @@ impl Store {
         self.commit(transaction).await?;
         self.notify().await;
         Ok(())
+    }
+
+    /// Whether a younger job has begun that has to do with the same builder, project or organization.
+    async fn is_outdated(
+        &self,
+        transaction: &DatabaseTransaction,
+        id: JobId,
+        row: &Row<'_>,
+    ) -> Result<bool, StoreError> {
+        let younger = |table: &str, begun: &str| {
+            format!(
+                "SELECT 1 AS one FROM {table} y WHERE y.id > $1 AND y.org = $2 AND ($3 IS NULL OR y.project IS NULL OR \
+                 (y.project = $3 AND ($4 IS NULL OR y.arch IS NULL OR y.arch = $4))) AND {begun}"
+            )
+        };
+        let project = row.get::<Option<uuid::Uuid>>("project")?;
+        let sql = Sql::with(
+            format!(
+                "{} UNION ALL {} LIMIT 1",
+                younger("jobs", "EXISTS (SELECT 1 FROM job_facts f WHERE f.job = y.id)"),
+                younger("job_history", "y.started IS NOT NULL"),
+            ),
+            [
+                id.0.into(),
+                row.get::<uuid::Uuid>("org")?.into(),
+                project.into(),
+                row.get::<Option<String>>("arch")?.into(),
+            ],
+        );
+        Ok(!self.query(Via::Within(transaction), sql).await?.is_empty())
     }
 
     async fn tell(

@@ -180,6 +180,27 @@ enum Class {
 }
 
 impl StoreError {
+    /// Whether another try may help.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Denied { .. }
+            | Self::ReadOnly { .. }
+            | Self::DiskFull { .. }
+            | Self::Busy { .. } => true,
+            Self::NotFound { .. }
+            | Self::Exists { .. }
+            | Self::Refused { .. }
+            | Self::KeyReused { .. }
+            | Self::NoSchema { .. }
+            | Self::NewerSchema { .. }
+            | Self::Corrupt { .. }
+            | Self::Constraint { .. }
+            | Self::Other { .. } => false,
+        }
+    }
+
     /// Puts in which database it was.
     #[must_use]
     pub(super) fn at(mut self, place: &str) -> Self {
@@ -300,7 +321,8 @@ fn class_of_sqlite(code: i32) -> Class {
         (19, _) => Class::Constraint(Constraint::Check),
         (5 | 6, _) => Class::Busy,
         (8, _) => Class::ReadOnly,
-        (13, _) => Class::DiskFull,
+        // Full; and no room for the shared memory of the log.
+        (13, _) | (_, 4874) => Class::DiskFull,
         // Not permitted.
         (3 | 23, _) => Class::Denied,
         // I/O error, cannot open, not a database.

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use ends::{is_passing, stuck};
+use ends::stuck;
 
 use super::{
     Summary, WorkerConfig,
@@ -295,7 +295,7 @@ impl<'a> Pump<'a> {
                 self.learn(stepped, &batch, slots, now_ms);
                 Ok(())
             }
-            Err(error) if is_passing(&error) || batch.is_empty() => Err(error),
+            Err(error) if error.is_passing() || batch.is_empty() => Err(error),
             Err(error) => {
                 tracing::error!(%error, jobs = batch.len(), "a batch of ends was refused; writing them one by one");
                 self.finish_singly(batch, now_ms).await

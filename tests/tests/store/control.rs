@@ -145,6 +145,16 @@ async fn retry_goes_on_under_the_same_id(fixture: Fixture) {
         assert_eq!(fixture.store.entries(claim.job).await.unwrap().len(), 4);
         fixture.store.cancel(younger, NOW).await.unwrap();
     }
+    // Where a younger job of the builder has been at work since, what was stuck has nothing left to go on with.
+    let claim = fixture.claim(&session, provision(web())).await.claim;
+    fixture.finish(&claim, stuck()).await;
+    let younger = fixture.claim(&session, provision(web())).await.claim;
+    fixture.finish(&younger, Outcome::SUCCESS).await;
+    fixture.store.retry(claim.job, NOW + 10).await.unwrap();
+    let claimed = fixture.store.claim(&session, 10, NOW + 10).await.unwrap();
+    let Fact::Ended { outcome } = &facts(&claimed[0].entries)[0].1 else { panic!("{claimed:?}") };
+    assert_eq!(outcome.ending, provisioner::core::Ending::Failed);
+    fixture.finish(&claimed[0].claim, Outcome::SUCCESS).await;
     // One that had not begun begins.
     let waiting = fixture.enqueue(provision(api())).await;
     fixture.store.cancel(waiting, NOW).await.unwrap();

@@ -248,7 +248,11 @@ impl Ground<'_> {
                 || format!("any {} region inside residency {}", project.cloud, project.residency),
                 |region| region.to_string(),
             );
-            let message = format!("no zone of {place} is configured: add its section to the configuration");
+            let section = project.region.map_or_else(|| "REGION".to_owned(), |region| region.name().to_owned());
+            let message = format!(
+                "no zone of {place} is configured: see that [{}.regions.{section}] is there and has its subnets",
+                project.cloud
+            );
             return Err(refused(ErrorClass::Invalid, "NoZoneConfigured", message));
         }
         Ok(allowed)

@@ -61,7 +61,7 @@ impl Pump<'_> {
         match self.store.finish_dropping(&finish, self.clock.now_ms()).await {
             Ok(()) => self.count(&finish),
             Err(RecordError::LostLease) => self.summary.lost += 1,
-            Err(RecordError::Store(error)) if is_passing(&error) => return Err(error),
+            Err(RecordError::Store(error)) if error.is_passing() => return Err(error),
             Err(error) => self.finishes.push_back(stuck(finish.claim, "TenantNotGone", &error.to_string())),
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Pump<'_> {
     /// False if the database refuses just this.
     async fn finish_one(&mut self, finish: Finish, now_ms: i64) -> Result<bool, StoreError> {
         match self.store.finish(vec![finish.clone()], now_ms).await.pop() {
-            Some(Err(RecordError::Store(error))) if is_passing(&error) => Err(error),
+            Some(Err(RecordError::Store(error))) if error.is_passing() => Err(error),
             Some(Err(RecordError::Store(error))) => {
                 tracing::error!(job = %finish.claim.job, %error, "the end of a job was refused");
                 Ok(false)
@@ -108,26 +108,6 @@ impl Pump<'_> {
             Ending::Succeeded => self.summary.succeeded += 1,
             Ending::Failed | Ending::Cancelled | Ending::Stuck => self.summary.unsuccessful += 1,
         }
-    }
-}
-
-/// Whether another try may help.
-pub(super) fn is_passing(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unreachable { .. }
-        | StoreError::Denied { .. }
-        | StoreError::ReadOnly { .. }
-        | StoreError::DiskFull { .. }
-        | StoreError::Busy { .. } => true,
-        StoreError::NotFound { .. }
-        | StoreError::Exists { .. }
-        | StoreError::Refused { .. }
-        | StoreError::KeyReused { .. }
-        | StoreError::NoSchema { .. }
-        | StoreError::NewerSchema { .. }
-        | StoreError::Corrupt { .. }
-        | StoreError::Constraint { .. }
-        | StoreError::Other { .. } => false,
     }
 }
 
