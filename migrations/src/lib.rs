@@ -9,6 +9,7 @@ mod m0001_regions;
 mod m0002_tenants;
 mod m0003_resources;
 mod m0004_queue;
+mod m0005_reconcile;
 
 pub use catalogue::{missing, seed};
 pub use sea_orm_migration::MigratorTrait;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_tenants::Migration),
             Box::new(m0003_resources::Migration),
             Box::new(m0004_queue::Migration),
+            Box::new(m0005_reconcile::Migration),
         ]
     }
 

@@ -128,6 +128,15 @@ impl fmt::Display for ErrorClass {
     }
 }
 
+/// What every provider calls a thing that is there and lacks tags or has others than it was made with.
+pub const WRONG_TAGS: &str = "WrongTags";
+/// What every provider calls a volume that is under no key of a customer.
+pub const NOT_ENCRYPTED: &str = "NotEncrypted";
+/// What every provider calls a volume that is under another key than its organization's.
+pub const WRONG_KEY: &str = "WrongKey";
+/// What every provider calls a thing that stands in another zone than it was made in.
+pub const WRONG_ZONE: &str = "WrongZone";
+
 /// Something wrong, in a form that can be kept and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use regions::Region;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::Kind;
 
 /// The namespace of every id that is derived here: itself a UUIDv5 of the DNS namespace and `provisioner.resources`.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_0c3a_52b7_5e0e_9a4f_3d1b_7c88_e2a1);
@@ -19,6 +22,12 @@ impl ResourceId {
     #[must_use]
     pub fn derive(origin: Uuid, role: &str) -> Self {
         Self(Uuid::new_v5(&NAMESPACE, format!("{origin}/{role}").as_bytes()))
+    }
+
+    /// The id of something that no record explains, from the cloud's name for it. It is never written on the thing.
+    #[must_use]
+    pub fn of_stray(region: Region, kind: Kind, remote: &RemoteId) -> Self {
+        Self(Uuid::new_v5(&NAMESPACE, format!("stray/{region}/{kind}/{remote}").as_bytes()))
     }
 
     /// An id read back from the database or a tag.

@@ -16,11 +16,12 @@ mod spec;
 use async_trait::async_trait;
 use regions::{Cloud, Region, Zone};
 
-pub use error::{CallError, ErrorClass, Remedy, Trouble};
+pub use error::{CallError, ErrorClass, NOT_ENCRYPTED, Remedy, Trouble, WRONG_KEY, WRONG_TAGS, WRONG_ZONE};
 pub use id::{RemoteId, ResourceId, Token};
 pub use observed::{Found, Listed, Listing, Observed, PageToken};
 pub use spec::{
-    AttachmentSpec, CacheSource, KeySpec, Kind, MachineSpec, Owner, Power, Spec, Target, VolumeShape, VolumeSpec,
+    AttachmentSpec, CacheSource, KeySpec, Kind, MachineSpec, Owner, Power, Spec, StraySpec, Target, VolumeShape,
+    VolumeSpec, ssd_name,
 };
 
 /// What two clouds do differently, for the planner to read. There is no other way to ask which cloud it is.
@@ -104,7 +105,15 @@ pub trait Provider: Send + Sync {
     /// [`CallError`].
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError>;
 
-    /// One page of all that carries the deployment's tag in that region.
+    /// Writes the tags that the specification asks for: on a thing of ours those that it was made with, on a stray the
+    /// mark of its quarantine. Nothing else of it changes. The answer is what a look shows afterwards; what is not there is
+    /// [`Observed::Absent`]. The target must have its remote id.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    async fn tag(&self, token: &Token, target: &Target) -> Result<Observed, CallError>;
+
+    /// One page of all that carries the deployment's tag in that region: machines, volumes, snapshots and keys.
     ///
     /// # Errors
     /// [`CallError`]. What can't be listed completely is an error.

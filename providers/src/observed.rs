@@ -45,13 +45,16 @@ pub struct Found {
     pub attached_to: Option<RemoteId>,
     /// For a running machine: its private address.
     pub address: Option<String>,
+    /// For a thing in quarantine: until when it is kept, in milliseconds since 1970, as its own mark says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined_until_ms: Option<i64>,
 }
 
 impl Found {
     /// The bare fact that it is there.
     #[must_use]
     pub const fn new(remote: RemoteId) -> Self {
-        Self { remote, power: None, cache: None, attached_to: None, address: None }
+        Self { remote, power: None, cache: None, attached_to: None, address: None, quarantined_until_ms: None }
     }
 }
 
@@ -94,7 +97,7 @@ pub struct Listing {
 /// A thing in a listing, with what reconcile needs to judge it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
-    /// Its kind: a key, a volume or a machine.
+    /// Its kind: a key, a volume, a machine or a snapshot.
     pub kind: Kind,
     /// Our id, if its tag has one that can be read.
     pub id: Option<ResourceId>,
@@ -110,4 +113,10 @@ pub struct Listed {
     pub key: Option<RemoteId>,
     /// When it was made, in milliseconds since 1970.
     pub created_ms: Option<i64>,
+    /// The cloud's word for its shape: a machine's type, or a volume's.
+    pub shape: Option<String>,
+    /// Capacity in GiB, of a volume or a snapshot.
+    pub size_gib: Option<u32>,
+    /// Whether it is on its way out.
+    pub is_leaving: bool,
 }

@@ -18,6 +18,8 @@ pub enum Kind {
     Machine,
     /// The tie between a machine and a cache volume that existed before it.
     Attachment,
+    /// A copy of a volume at one moment. We make none: one that carries our tag is always found, never made.
+    Snapshot,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Volume => "volume",
             Self::Machine => "machine",
             Self::Attachment => "attachment",
+            Self::Snapshot => "snapshot",
         }
     }
 }
@@ -80,6 +83,18 @@ pub struct VolumeShape {
     pub iops: Option<u32>,
     /// Provisioned throughput in MiB a second; none takes the kind's own base.
     pub throughput_mibps: Option<u32>,
+}
+
+/// The cloud's own word for a kind of SSD, as requests and listings have it (Amazon EBS User Guide, "Amazon EBS volume
+/// types"; Compute Engine documentation, "Choose a disk type").
+#[must_use]
+pub const fn ssd_name(ssd: SsdKind) -> &'static str {
+    match ssd {
+        SsdKind::Gp3 => "gp3",
+        SsdKind::PdSsd => "pd-ssd",
+        SsdKind::PdBalanced => "pd-balanced",
+        SsdKind::HyperdiskBalanced => "hyperdisk-balanced",
+    }
 }
 
 /// A cache volume.
@@ -148,6 +163,22 @@ pub struct AttachmentSpec {
     pub volume: RemoteId,
 }
 
+/// Something that carries our deployment's tag and that no record explains. It is known by the cloud's name alone, and
+/// nothing is expected of it: it can be looked at, marked, switched off and taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StraySpec {
+    /// Ours for it: see [`ResourceId::of_stray`].
+    pub id: ResourceId,
+    /// Whose it is by its tags, for people.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it was found.
+    pub region: Region,
+    /// Until when it is to be kept, in milliseconds since 1970: what [`crate::Provider::tag`] writes on it.
+    pub quarantine_until_ms: Option<i64>,
+}
+
 /// One thing to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +191,8 @@ pub enum Spec {
     Machine(MachineSpec),
     /// An attachment.
     Attachment(AttachmentSpec),
+    /// A thing that no record explains.
+    Stray(StraySpec),
 }
 
 impl Spec {
@@ -171,6 +204,7 @@ impl Spec {
             Self::Volume(volume) => volume.id,
             Self::Machine(machine) => machine.id,
             Self::Attachment(attachment) => attachment.id,
+            Self::Stray(stray) => stray.id,
         }
     }
 
@@ -182,6 +216,7 @@ impl Spec {
             Self::Volume(_) => Kind::Volume,
             Self::Machine(_) => Kind::Machine,
             Self::Attachment(_) => Kind::Attachment,
+            Self::Stray(stray) => stray.kind,
         }
     }
 
@@ -193,6 +228,7 @@ impl Spec {
             Self::Volume(volume) => &volume.owner,
             Self::Machine(machine) => &machine.owner,
             Self::Attachment(attachment) => &attachment.owner,
+            Self::Stray(stray) => &stray.owner,
         }
     }
 
@@ -204,6 +240,7 @@ impl Spec {
             Self::Volume(volume) => volume.placement.region(),
             Self::Machine(machine) => machine.placement.region(),
             Self::Attachment(attachment) => attachment.placement.region(),
+            Self::Stray(stray) => stray.region,
         }
     }
 }

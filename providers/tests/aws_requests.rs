@@ -491,7 +491,7 @@ async fn an_endpoint_that_is_not_there_is_told_from_one_that_does_not_answer() {
 // ---------------------------------------------------------------- listing
 
 #[tokio::test]
-async fn a_listing_goes_through_machines_volumes_and_keys() {
+async fn a_listing_goes_through_machines_volumes_snapshots_and_keys() {
     let spec = machine_spec(Arch::X86_64);
     let tags = format!(
         r#"{{"Tags":[{{"TagKey":"provisioner:deployment","TagValue":"prod"}},{{"TagKey":"provisioner:organization","TagValue":"acme"}},{{"TagKey":"provisioner:resource","TagValue":"{}"}}],"Truncated":false}}"#,
@@ -507,6 +507,12 @@ async fn a_listing_goes_through_machines_volumes_and_keys() {
                 volume("vol-0000000000000000b", "available", Some(KEY), None, true),
             ],
             "",
+        ),
+        Answer::ok(
+            r#"<DescribeSnapshotsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><snapshotSet><item>
+            <snapshotId>snap-0000000000000000a</snapshotId><volumeSize>20</volumeSize><encrypted>false</encrypted>
+            <startTime>2026-01-01T00:00:00.000Z</startTime><tagSet><item><key>provisioner:deployment</key>
+            <value>prod</value></item></tagSet></item></snapshotSet></DescribeSnapshotsResponse>"#,
         ),
         Answer::ok(r#"{"Keys":[{"KeyId":"k-foreign","KeyArn":"a"},{"KeyId":"k","KeyArn":"b"}],"Truncated":false}"#),
         Answer::ok(r#"{"Tags":[],"Truncated":false}"#),
@@ -524,12 +530,13 @@ async fn a_listing_goes_through_machines_volumes_and_keys() {
             break;
         }
     }
-    assert_eq!(pages, 4);
+    assert_eq!(pages, 5);
     let told: Vec<_> = things.iter().map(|it| (it.kind, it.id, it.found.remote.as_str())).collect();
     let expected = [
         (Kind::Machine, Some(id("machine")), MACHINE),
         (Kind::Volume, Some(id("cache")), CACHE),
         (Kind::Volume, None, "vol-0000000000000000b"),
+        (Kind::Snapshot, None, "snap-0000000000000000a"),
         (Kind::Key, Some(id("key")), KEY),
     ];
     assert_eq!(told, expected);

@@ -16,7 +16,7 @@ impl AwsProvider {
             Spec::Key(spec) => key::check_name(&spec.owner.org),
             Spec::Machine(spec) => self.check_machine(spec),
             Spec::Volume(spec) => check_volume(spec),
-            Spec::Attachment(_) => Ok(()),
+            Spec::Attachment(_) | Spec::Stray(_) => Ok(()),
         }
     }
 

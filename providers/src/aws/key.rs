@@ -35,7 +35,7 @@ pub(super) fn arn(key: &KeyMetadata) -> RemoteId {
 }
 
 /// The key's id in its ARN. Every operation takes either (AWS KMS API Reference); an id is what the console shows.
-fn bare_id(key: &RemoteId) -> &str {
+pub(super) fn bare_id(key: &RemoteId) -> &str {
     key.as_str().rsplit('/').next().unwrap_or(key.as_str())
 }
 
@@ -196,7 +196,7 @@ impl AwsProvider {
         Ok(seen)
     }
 
-    async fn schedule_deletion(&self, kms: &Clients, key: &RemoteId) -> Result<(), CallError> {
+    pub(super) async fn schedule_deletion(&self, kms: &Clients, key: &RemoteId) -> Result<(), CallError> {
         let days = i32::from(self.config.key_deletion_days);
         let error = match kms.kms.schedule_key_deletion().key_id(bare_id(key)).pending_window_in_days(days).send().await
         {
@@ -240,7 +240,7 @@ pub(super) async fn describe(kms: &Clients, key: &str) -> Result<Option<KeyMetad
     }
 }
 
-fn key_tags(call: &str, pairs: &[tags::Pair]) -> Result<Vec<Tag>, CallError> {
+pub(super) fn key_tags(call: &str, pairs: &[tags::Pair]) -> Result<Vec<Tag>, CallError> {
     let tags = pairs.iter().map(|(key, value)| Tag::builder().tag_key(*key).tag_value(value).build());
     let wrong =
         |error: aws_sdk_kms::error::BuildError| CallError::new(call, ErrorClass::Invalid, "NotSent", error.to_string());

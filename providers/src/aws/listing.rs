@@ -1,18 +1,18 @@
-//! All that carries the deployment's tag, page by page: machines, then volumes, then keys.
+//! All that carries the deployment's tag, page by page: machines, then volumes, then snapshots, then keys.
 //!
 //! Left out, because they are parts or shadows and not things: terminated instances, deleted volumes, root volumes of
 //! machines, and keys whose deletion is scheduled. A root volume that outlived its machine is listed, without an id.
 
-use aws_sdk_ec2::types::{Instance, InstanceStateName, Volume};
+use aws_sdk_ec2::types::{Instance, InstanceStateName, Snapshot, Volume};
 use aws_smithy_types::DateTime;
 use regions::Region;
 
 use super::observe::{PAGE, filter};
-use super::{AwsProvider, error::refused, key, machine, strays, tags, volume};
+use super::{AwsProvider, error::refused, key, machine, stray, strays, tags, volume};
 use crate::{CallError, ErrorClass, Found, Kind, Listed, Listing, Owner, PageToken, Power, RemoteId};
 
 /// The phases, and what stands before the cloud's own token of a page.
-const PHASES: [&str; 3] = ["machines", "volumes", "keys"];
+const PHASES: [&str; 4] = ["machines", "volumes", "snapshots", "keys"];
 
 impl AwsProvider {
     pub(super) async fn list_page(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {
@@ -22,6 +22,7 @@ impl AwsProvider {
         let (things, next) = match phase {
             "machines" => self.list_machines(region, token).await?,
             "volumes" => self.list_volumes(region, token).await?,
+            "snapshots" => self.list_snapshots(region, token).await?,
             "keys" => self.list_keys(region, token).await?,
             _ => {
                 let message = format!("`{text}` is no page of this listing");
@@ -72,6 +73,22 @@ impl AwsProvider {
         ))
     }
 
+    async fn list_snapshots(
+        &self,
+        region: Region,
+        token: Option<String>,
+    ) -> Result<(Vec<Listed>, Option<String>), CallError> {
+        let request = (self.clients(region).await.ec2.describe_snapshots())
+            .owner_ids("self")
+            .filters(filter(&format!("tag:{}", tags::DEPLOYMENT), [self.deployment.as_str()]))
+            .max_results(PAGE)
+            .set_next_token(token);
+        let what = format!("snapshots in {}", region.name());
+        let answer = request.send().await.map_err(|error| refused("ec2:DescribeSnapshots", &what, &error))?;
+        let next = answer.next_token().filter(|token| !token.is_empty()).map(ToOwned::to_owned);
+        Ok((answer.snapshots().iter().map(listed_snapshot).collect(), next))
+    }
+
     async fn list_keys(
         &self,
         region: Region,
@@ -93,9 +110,15 @@ impl AwsProvider {
                 owner: org.map(|org| Owner { org: org.to_owned(), project: None }),
                 arch: None,
                 zone: None,
-                found: Found::new(key::arn(&key)),
+                found: Found {
+                    quarantined_until_ms: tags::quarantined_until(tags::get_of_key(&tags, tags::QUARANTINE)),
+                    ..Found::new(key::arn(&key))
+                },
                 key: None,
                 created_ms: key.creation_date().and_then(millis),
+                shape: None,
+                size_gib: None,
+                is_leaving: false,
             });
         }
         Ok((things, next))
@@ -121,6 +144,9 @@ fn listed_machine(instance: &Instance) -> Option<Listed> {
         found: machine::found(instance, power),
         key: None,
         created_ms: created,
+        shape: instance.instance_type().map(|kind| kind.as_str().to_owned()),
+        size_gib: None,
+        is_leaving: machine::state(instance) == Some(&InstanceStateName::ShuttingDown),
     })
 }
 
@@ -139,7 +165,27 @@ fn listed_volume(volume: &Volume, root_device: &str) -> Option<Listed> {
         found: volume::found(volume),
         key: volume.kms_key_id().filter(|_| encrypted).map(RemoteId::from),
         created_ms: volume.create_time().and_then(millis),
+        shape: volume.volume_type().map(|kind| kind.as_str().to_owned()),
+        size_gib: volume.size().and_then(|size| u32::try_from(size).ok()),
+        is_leaving: false,
     })
+}
+
+fn listed_snapshot(snapshot: &Snapshot) -> Listed {
+    let encrypted = snapshot.encrypted() == Some(true);
+    Listed {
+        kind: Kind::Snapshot,
+        id: None,
+        owner: tags::owner_of(snapshot.tags()),
+        arch: tags::arch(tags::get(snapshot.tags(), tags::ARCH)),
+        zone: None,
+        found: stray::found_snapshot(snapshot),
+        key: snapshot.kms_key_id().filter(|_| encrypted).map(RemoteId::from),
+        created_ms: snapshot.start_time().and_then(millis),
+        shape: None,
+        size_gib: snapshot.volume_size().and_then(|size| u32::try_from(size).ok()),
+        is_leaving: false,
+    }
 }
 
 fn millis(time: &DateTime) -> Option<i64> {

@@ -165,6 +165,7 @@ pub(super) fn found(instance: &Instance, power: Option<Power>) -> Found {
         power,
         cache: cache.map(RemoteId::from),
         address: address.map(ToOwned::to_owned),
+        quarantined_until_ms: tags::quarantined_until(tags::get(instance.tags(), tags::QUARANTINE)),
         ..Found::new(RemoteId::from(instance.instance_id().unwrap_or_default()))
     }
 }

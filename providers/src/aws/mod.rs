@@ -23,6 +23,7 @@ mod machine;
 mod observe;
 mod policy;
 mod power;
+mod stray;
 mod strays;
 mod tags;
 mod verify;
@@ -130,14 +131,15 @@ impl Provider for AwsProvider {
             Spec::Key(spec) => self.ensure_key(target, spec).await,
             Spec::Machine(spec) => self.ensure_machine(token, target, spec).await,
             Spec::Attachment(spec) => self.attach(target, spec).await,
-            Spec::Volume(_) => Err(unfit("ec2:CreateVolume", Kind::Volume)),
+            Spec::Volume(_) | Spec::Stray(_) => Err(unfit("ec2:CreateVolume", target.spec.kind())),
         }
     }
 
     async fn power(&self, _: &Token, target: &Target, power: Power) -> Result<Observed, CallError> {
         match &target.spec {
             Spec::Machine(_) => self.switch(target, power).await,
-            Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) => {
+            Spec::Stray(spec) if spec.kind == Kind::Machine => self.switch(target, power).await,
+            Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) | Spec::Stray(_) => {
                 Err(unfit("ec2:StartInstances", target.spec.kind()))
             }
         }
@@ -153,7 +155,12 @@ impl Provider for AwsProvider {
             Spec::Machine(_) => self.terminate(target).await,
             Spec::Volume(_) => self.delete_volume(target).await,
             Spec::Attachment(spec) => self.detach(target, spec).await,
+            Spec::Stray(spec) => self.remove_stray(target, spec).await,
         }
+    }
+
+    async fn tag(&self, _: &Token, target: &Target) -> Result<Observed, CallError> {
+        self.write_tags(target).await
     }
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {

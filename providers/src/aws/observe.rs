@@ -9,7 +9,7 @@ use aws_sdk_ec2::types::{Filter, Instance, Volume};
 use regions::Region;
 
 use super::{AwsProvider, attachment, error::refused, machine, tags, verify, volume};
-use crate::{CallError, ErrorClass, MachineSpec, Observed, RemoteId, Spec, Target, Trouble, VolumeSpec};
+use crate::{CallError, ErrorClass, Kind, MachineSpec, Observed, RemoteId, Spec, Target, Trouble, VolumeSpec};
 
 /// Amazon EC2 User Guide, "List and filter using the CLI and API": at most 200 values in the filters of a call.
 const MOST_VALUES: usize = 200;
@@ -37,9 +37,11 @@ impl AwsProvider {
         }
         let instances = self.instances_of(region, targets).await?;
         let volumes = self.volumes_of(region, targets, &instances).await?;
+        let snapshots = self.snapshots_of(region, targets).await?;
         let mut seen = Vec::with_capacity(targets.len());
         for target in targets {
             seen.push(match &target.spec {
+                Spec::Stray(spec) => self.judge_stray(target, spec, &instances, &volumes, &snapshots).await?,
                 Spec::Key(spec) => self.observe_key(target, spec).await?,
                 Spec::Machine(spec) => self.judge_machine(target, spec, &instances, &volumes),
                 Spec::Volume(spec) => self.judge_volume(target, spec, &volumes),
@@ -53,7 +55,7 @@ impl AwsProvider {
     }
 
     async fn instances_of(&self, region: Region, targets: &[Target]) -> Result<Vec<Instance>, CallError> {
-        let machines = || targets.iter().filter(|target| matches!(target.spec, Spec::Machine(_)));
+        let machines = || targets.iter().filter(|target| target.spec.kind() == Kind::Machine);
         let known = machines().filter_map(|target| target.remote.clone()).map(|remote| remote.0).collect();
         let unknown = machines().filter(|target| target.remote.is_none()).map(|t| t.spec.id().to_string()).collect();
         let mut instances = self.instances_by(region, "instance-id", known).await?;
@@ -73,10 +75,17 @@ impl AwsProvider {
                 (Spec::Volume(_), Some(remote)) => known.push(remote.0.clone()),
                 (Spec::Volume(spec), None) => unknown.push(spec.id.to_string()),
                 (Spec::Attachment(spec), _) => known.push(spec.volume.0.clone()),
-                (Spec::Machine(_) | Spec::Key(_), _) => {}
+                (Spec::Stray(spec), Some(remote)) if spec.kind == Kind::Volume => known.push(remote.0.clone()),
+                (Spec::Machine(_) | Spec::Key(_) | Spec::Stray(_), _) => {}
             }
         }
-        let unread = instances.iter().flat_map(machine::volumes_to_read);
+        // What a stray has for volumes is nobody's specification.
+        let is_stray = |instance: &&Instance| {
+            let strays = targets.iter().filter(|target| matches!(target.spec, Spec::Stray(_)));
+            let mut remotes = strays.filter_map(|target| target.remote.as_ref());
+            remotes.any(|remote| instance.instance_id() == Some(remote.as_str()))
+        };
+        let unread = instances.iter().filter(|instance| !is_stray(instance)).flat_map(machine::volumes_to_read);
         known.extend(unread.filter(|id| self.known_disk(id).is_none()).map(ToOwned::to_owned));
         known.sort_unstable();
         known.dedup();

@@ -25,6 +25,9 @@ pub(super) const MACHINE: &str = "provisioner:machine";
 /// On a volume: our id of the cache volume. On an instance: the same, of its cache.
 pub(super) const CACHE: &str = "provisioner:cache";
 
+/// On something that no record explains: until when it is kept, as RFC 3339.
+pub(super) const QUARANTINE: &str = "provisioner:quarantine";
+
 /// A name and a value.
 pub(super) type Pair = (&'static str, String);
 
@@ -98,6 +101,17 @@ pub(super) fn arch(value: Option<&str>) -> Option<Arch> {
 pub(super) fn owner_of(tags: &[aws_sdk_ec2::types::Tag]) -> Option<Owner> {
     let org = get(tags, ORGANIZATION)?.to_owned();
     Some(Owner { org, project: get(tags, PROJECT).map(ToOwned::to_owned) })
+}
+
+/// The mark of a quarantine that ends then.
+pub(super) fn of_quarantine(until_ms: i64) -> Option<Pair> {
+    let until = jiff::Timestamp::from_millisecond(until_ms).ok()?;
+    Some((QUARANTINE, until.to_string()))
+}
+
+/// The end of the quarantine that a mark's value names.
+pub(super) fn quarantined_until(value: Option<&str>) -> Option<i64> {
+    value?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
 /// The first of our tags that is missing or has another value.

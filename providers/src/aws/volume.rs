@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{Volume, VolumeAttachment, VolumeAttachmentState, VolumeState};
 
-use super::{AwsProvider, error::code, error::refused, name, verify};
+use super::{AwsProvider, error::code, error::refused, name, tags, verify};
 use crate::{CallError, ErrorClass, Found, Observed, RemoteId, Target, Trouble, VolumeSpec};
 
 impl AwsProvider {
@@ -58,7 +58,8 @@ pub(super) fn attached_to(volume: &Volume) -> Option<RemoteId> {
 /// The facts of a volume.
 pub(super) fn found(volume: &Volume) -> Found {
     let remote = RemoteId::from(volume.volume_id().unwrap_or_default());
-    Found { attached_to: attached_to(volume), ..Found::new(remote) }
+    let quarantined_until_ms = tags::quarantined_until(tags::get(volume.tags(), tags::QUARANTINE));
+    Found { attached_to: attached_to(volume), quarantined_until_ms, ..Found::new(remote) }
 }
 
 /// Judges the volumes that were found for a target: none, one, or (after lost replies) more.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::stage::{Flaw, Stage};
-use super::{CaseResult, Cloudlike, Verdict, keys, listings, machines, power, trouble, volumes};
+use super::{CaseResult, Cloudlike, Verdict, keys, listings, machines, power, strays, trouble, volumes};
 
 type Played<'a> = Pin<Box<dyn Future<Output = Result<(), Flaw>> + Send + 'a>>;
 
@@ -56,6 +56,11 @@ const CASES: &[Case] = cases! {
         with_a_key_is_told_of_the_machine_that_died_of_it,
         with_capacity_comes_before_any_effect,
         with_a_wrong_region_is_refused;
+    strays:
+        are_marked_and_show_their_mark,
+        are_switched_off_and_removed_by_name,
+        that_never_were_are_absent,
+        tags_are_written_again_without_harm;
     listings:
         show_everything_to_the_last_page,
         show_nothing_that_is_gone,

@@ -10,6 +10,7 @@ mod listings;
 mod machines;
 mod power;
 mod stage;
+mod strays;
 mod trouble;
 mod volumes;
 

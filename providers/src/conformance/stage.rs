@@ -286,7 +286,7 @@ impl<'a> Stage<'a> {
             Spec::Attachment(_) => 0,
             Spec::Machine(_) => 1,
             Spec::Volume(_) => 2,
-            Spec::Key(_) => 3,
+            Spec::Key(_) | Spec::Stray(_) => 3,
         });
         self.outwait_hiding().await;
         for target in made.iter().filter(|target| !matches!(target.spec, Spec::Attachment(_))) {

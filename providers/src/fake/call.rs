@@ -21,6 +21,8 @@ pub enum Verb {
     Observe,
     /// [`crate::Provider::remove`].
     Remove,
+    /// [`crate::Provider::tag`].
+    Tag,
     /// [`crate::Provider::list`].
     List,
 }
@@ -61,11 +63,13 @@ pub enum Operation {
     DetachVolume,
     /// Deletes one.
     DeleteVolume,
+    /// Writes tags.
+    WriteTags,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::DescribeKey,
         Self::ListKeys,
         Self::CreateKey,
@@ -82,6 +86,7 @@ impl Operation {
         Self::AttachVolume,
         Self::DetachVolume,
         Self::DeleteVolume,
+        Self::WriteTags,
     ];
 
     /// The real cloud's name for what comes nearest.
@@ -104,6 +109,7 @@ impl Operation {
             Self::AttachVolume => ("ec2:AttachVolume", "compute.instances.attachDisk"),
             Self::DetachVolume => ("ec2:DetachVolume", "compute.instances.detachDisk"),
             Self::DeleteVolume => ("ec2:DeleteVolume", "compute.disks.delete"),
+            Self::WriteTags => ("ec2:CreateTags", "compute.instances.setLabels"),
         };
         match cloud {
             Cloud::Aws => aws,

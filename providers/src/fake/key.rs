@@ -149,7 +149,7 @@ impl Asker {
         Ok(seen.unwrap_or(Observed::ABSENT))
     }
 
-    async fn schedule_key_deletion(&self, about: &About, key: &RemoteId) -> Result<(), CallError> {
+    pub(super) async fn schedule_key_deletion(&self, about: &About, key: &RemoteId) -> Result<(), CallError> {
         let doom = |state: &mut State| {
             if let Some(why) = state.key_refusal(key, false) {
                 return Err(self.refusal(Operation::ScheduleKeyDeletion, why));

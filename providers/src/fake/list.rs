@@ -8,7 +8,7 @@ use regions::Region;
 use super::call::Operation;
 use super::request::{About, Asker};
 use super::state::{KeyState, State, Tags, VolumeLife};
-use crate::{CallError, ErrorClass, Found, Kind, Listed, Listing, PageToken, RemoteId};
+use crate::{CallError, ErrorClass, Found, Kind, Listed, Listing, PageToken, RemoteId, ssd_name};
 
 /// The phases of a listing, in order, and the request that each makes.
 const PHASES: [(Kind, Operation); 3] = [
@@ -27,7 +27,7 @@ impl State {
             Kind::Machine => self.list_machines(region, after, then_ms, size + 1),
             Kind::Volume => self.list_volumes(region, after, then_ms, size + 1),
             Kind::Key => self.list_keys(region, after, then_ms, size + 1),
-            Kind::Attachment => Vec::new(),
+            Kind::Attachment | Kind::Snapshot => Vec::new(),
         };
         let more = things.len() > size;
         things.truncate(size);
@@ -43,7 +43,9 @@ impl State {
         });
         let list = |(remote, machine): (&RemoteId, &super::state::Machine)| {
             let zone = Some(machine.spec.placement.zone().name());
-            listed_as(Kind::Machine, &machine.tags, zone, self.found_machine(remote), machine.created_ms)
+            let thing = listed_as(Kind::Machine, &machine.tags, zone, self.found_machine(remote), machine.created_ms);
+            let is_leaving = machine.life == super::state::MachineLife::Terminating;
+            Listed { shape: Some(machine.spec.machine.name().to_owned()), is_leaving, ..thing }
         };
         listed.map(list).take(most).collect()
     }
@@ -59,7 +61,12 @@ impl State {
         let list = |(remote, volume): (&RemoteId, &super::state::Volume)| {
             let zone = Some(volume.placement.zone().name());
             let thing = listed_as(Kind::Volume, &volume.tags, zone, self.found_volume(remote), volume.created_ms);
-            Listed { key: Some(volume.key.clone()), ..thing }
+            Listed {
+                key: volume.key(),
+                size_gib: Some(volume.size_gib),
+                shape: Some(ssd_name(volume.ssd).to_owned()),
+                ..thing
+            }
         };
         listed.map(list).take(most).collect()
     }
@@ -74,7 +81,9 @@ impl State {
                 && !matches!(key.state, KeyState::PendingDeletion { .. })
         });
         let list = |(remote, key): (&RemoteId, &super::state::Key)| {
-            listed_as(Kind::Key, &key.tags, None, Found::new(remote.clone()), key.created_ms)
+            let quarantined_until_ms = key.tags.quarantined_until_ms;
+            let found = Found { quarantined_until_ms, ..Found::new(remote.clone()) };
+            listed_as(Kind::Key, &key.tags, None, found, key.created_ms)
         };
         listed.map(list).take(most).collect()
     }
@@ -94,6 +103,9 @@ fn listed_as(kind: Kind, tags: &Tags, zone: Option<&str>, found: Found, created_
         found,
         key: None,
         created_ms: Some(created_ms),
+        shape: None,
+        size_gib: None,
+        is_leaving: false,
     }
 }
 

@@ -114,7 +114,7 @@ impl State {
         }
     }
 
-    fn switch(&mut self, remote: &RemoteId, power: Power) -> Result<Observed, Trouble> {
+    pub(super) fn switch(&mut self, remote: &RemoteId, power: Power) -> Result<Observed, Trouble> {
         let Some(machine) = self.machines.get(remote) else { return Ok(Observed::ABSENT) };
         let spec = machine.spec.clone();
         let next = match (machine.life, power) {

@@ -122,6 +122,11 @@ impl FakeCloud {
         }
     }
 
+    /// Has a volume be under no key: what a volume made by hand looks like.
+    pub fn unencrypt_volume(&self, volume: &RemoteId) {
+        self.set_volume_key(volume, &RemoteId::unknown());
+    }
+
     /// Destroys a volume, attached or not, at once.
     pub fn destroy_volume(&self, volume: &RemoteId) {
         self.state().lose_volume(volume);

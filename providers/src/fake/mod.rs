@@ -19,6 +19,7 @@ mod provider;
 mod request;
 mod snapshot;
 mod state;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod throttle;

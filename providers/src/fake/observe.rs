@@ -25,6 +25,7 @@ impl State {
     pub(super) fn found_machine(&self, remote: &RemoteId) -> Found {
         let mut found = Found::new(remote.clone());
         let Some(machine) = self.machines.get(remote) else { return found };
+        found.quarantined_until_ms = machine.tags.quarantined_until_ms;
         found.power = match machine.life {
             MachineLife::Running => Some(Power::Running),
             MachineLife::Stopped => Some(Power::Stopped),
@@ -96,7 +97,7 @@ impl State {
             let message = format!("machine {remote} is a {}, not {}", machine.spec.machine, spec.machine);
             return Some(wrong("WrongType", message));
         }
-        if machine.tags != Tags::of(spec.id, &spec.owner, Some(spec.machine.arch())) {
+        if !machine.tags.are_those(&Tags::of(spec.id, &spec.owner, Some(spec.machine.arch()))) {
             return Some(wrong("WrongTags", format!("machine {remote} has other tags than it was given")));
         }
         if machine.key != spec.key {
@@ -118,8 +119,9 @@ impl State {
 
     /// The facts of a volume.
     pub(super) fn found_volume(&self, remote: &RemoteId) -> Found {
-        let holder = self.volumes.get(remote).and_then(|volume| volume.holder().cloned());
-        Found { attached_to: holder, ..Found::new(remote.clone()) }
+        let Some(volume) = self.volumes.get(remote) else { return Found::new(remote.clone()) };
+        let quarantined_until_ms = volume.tags.quarantined_until_ms;
+        Found { attached_to: volume.holder().cloned(), quarantined_until_ms, ..Found::new(remote.clone()) }
     }
 
     fn look_at_volume(&self, target: &Target, spec: &VolumeSpec) -> Observed {
@@ -164,7 +166,8 @@ fn volume_trouble(remote: &RemoteId, volume: &Volume, spec: &VolumeSpec) -> Opti
         return Some(wrong("WrongSsd", format!("cache volume {remote} is {:?}, not {:?}", volume.ssd, spec.shape.ssd)));
     }
     let tags = Tags::of(spec.id, &spec.owner, Some(spec.arch));
-    (volume.tags != tags).then(|| wrong("WrongTags", format!("cache volume {remote} has other tags than it was given")))
+    (!volume.tags.are_those(&tags))
+        .then(|| wrong("WrongTags", format!("cache volume {remote} has other tags than it was given")))
 }
 
 /// A volume or a tie, both of which a look at volumes shows.
@@ -186,9 +189,10 @@ impl Asker {
             let message = format!("{} {} is not in {region}", stranger.spec.kind(), stranger.spec.id());
             return Err(CallError::new("observe", ErrorClass::Invalid, "WrongRegion", message));
         }
-        let (mut keys, mut machines, mut disks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut machines, mut disks, mut strays) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for target in targets {
             match &target.spec {
+                Spec::Stray(spec) => strays.push((target, spec)),
                 Spec::Key(spec) => keys.push((target, spec)),
                 Spec::Machine(spec) => machines.push((target, spec)),
                 Spec::Volume(spec) => disks.push(OnDisk::Volume(target, spec)),
@@ -198,12 +202,14 @@ impl Asker {
         let mut keys = self.observe_keys(&keys as &[(&Target, &KeySpec)]).await?.into_iter();
         let mut machines = self.observe_machines(&machines, attaches).await?.into_iter();
         let mut disks = self.observe_disks(&disks).await?.into_iter();
+        let mut strays = self.observe_strays(&strays).await?.into_iter();
         let mut seen = Vec::with_capacity(targets.len());
         for target in targets {
-            let next = match target.spec.kind() {
-                Kind::Key => keys.next(),
-                Kind::Machine => machines.next(),
-                Kind::Volume | Kind::Attachment => disks.next(),
+            let next = match &target.spec {
+                Spec::Key(_) => keys.next(),
+                Spec::Machine(_) => machines.next(),
+                Spec::Volume(_) | Spec::Attachment(_) => disks.next(),
+                Spec::Stray(_) => strays.next(),
             };
             seen.extend(next);
         }

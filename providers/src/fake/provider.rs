@@ -114,6 +114,7 @@ impl Provider for FakeProvider {
             Spec::Machine(spec) => self.check_machine(spec),
             Spec::Volume(spec) => self.check_volume(spec),
             Spec::Attachment(spec) => self.check_zone(spec.placement.zone()),
+            Spec::Stray(_) => Ok(()),
         }
     }
 
@@ -126,7 +127,7 @@ impl Provider for FakeProvider {
                 asker.ensure_machine(token, target, spec, self.capabilities().attaches_at_birth).await
             }
             Spec::Attachment(spec) => asker.attach(spec).await,
-            Spec::Volume(_) => Err(unfit(Kind::Volume)),
+            Spec::Volume(_) | Spec::Stray(_) => Err(unfit(target.spec.kind())),
         }
     }
 
@@ -137,7 +138,10 @@ impl Provider for FakeProvider {
         };
         match &target.spec {
             Spec::Machine(spec) => self.asker(verb, target.spec.region())?.switch_machine(target, spec, power).await,
-            Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) => Err(unfit(target.spec.kind())),
+            Spec::Stray(spec) if spec.kind == Kind::Machine => {
+                self.asker(verb, spec.region)?.switch_stray(target, spec, power).await
+            }
+            Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) | Spec::Stray(_) => Err(unfit(target.spec.kind())),
         }
     }
 
@@ -153,7 +157,12 @@ impl Provider for FakeProvider {
             Spec::Machine(spec) => asker.remove_machine(target, spec).await,
             Spec::Volume(spec) => asker.remove_volume(target, spec).await,
             Spec::Attachment(spec) => asker.detach(spec).await,
+            Spec::Stray(spec) => asker.remove_stray(target, spec).await,
         }
+    }
+
+    async fn tag(&self, _: &Token, target: &Target) -> Result<Observed, CallError> {
+        self.asker(Verb::Tag, target.spec.region())?.write_tags(target).await
     }
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {

@@ -38,13 +38,19 @@ pub(super) struct Tags {
     pub(super) id: Option<ResourceId>,
     pub(super) owner: Option<Owner>,
     pub(super) arch: Option<Arch>,
+    pub(super) quarantined_until_ms: Option<i64>,
 }
 
 impl Tags {
-    pub(super) const NONE: Self = Self { ours: false, id: None, owner: None, arch: None };
+    pub(super) const NONE: Self = Self { ours: false, id: None, owner: None, arch: None, quarantined_until_ms: None };
 
     pub(super) fn of(id: ResourceId, owner: &Owner, arch: Option<Arch>) -> Self {
-        Self { ours: true, id: Some(id), owner: Some(owner.clone()), arch }
+        Self { ours: true, id: Some(id), owner: Some(owner.clone()), arch, quarantined_until_ms: None }
+    }
+
+    /// Whether they are those, the mark of a quarantine aside.
+    pub(super) fn are_those(&self, other: &Self) -> bool {
+        (self.ours, &self.id, &self.owner, &self.arch) == (other.ours, &other.id, &other.owner, &other.arch)
     }
 
     pub(super) fn names(&self, id: ResourceId) -> bool {
@@ -153,6 +159,11 @@ impl Volume {
     /// Neither gone nor going.
     pub(super) const fn is_live(&self) -> bool {
         matches!(self.life, VolumeLife::Creating | VolumeLife::There)
+    }
+
+    /// The key under which it is, if it is under any.
+    pub(super) fn key(&self) -> Option<RemoteId> {
+        Some(self.key.clone()).filter(RemoteId::is_known)
     }
 
     /// The machine that it is tied to.

@@ -4,7 +4,9 @@ use super::call::Operation;
 use super::request::{About, Asker};
 use super::state::{MachineLife, State, TiePhase, VolumeLife};
 use super::trouble;
-use crate::{AttachmentSpec, CallError, ErrorClass, Found, Kind, Observed, RemoteId, Target, Trouble, VolumeSpec};
+use crate::{
+    AttachmentSpec, CallError, ErrorClass, Found, Kind, Observed, Owner, RemoteId, Target, Trouble, VolumeSpec,
+};
 
 impl State {
     fn volumes_meant(&self, spec: &VolumeSpec) -> Vec<RemoteId> {
@@ -18,6 +20,15 @@ impl State {
     }
 
     fn delete_volume(&mut self, remote: &RemoteId, spec: &VolumeSpec) -> Result<Observed, Trouble> {
+        self.delete_volume_of(remote, Some(&spec.owner))
+    }
+
+    /// Deletes a volume that is known by its name alone.
+    pub(super) fn delete_stray_volume(&mut self, remote: &RemoteId) -> Result<Observed, Trouble> {
+        self.delete_volume_of(remote, None)
+    }
+
+    fn delete_volume_of(&mut self, remote: &RemoteId, asked_for: Option<&Owner>) -> Result<Observed, Trouble> {
         let Some(volume) = self.volumes.get(remote) else { return Ok(Observed::ABSENT) };
         let owner = volume.owner.clone();
         match (volume.life, volume.holder()) {
@@ -33,7 +44,9 @@ impl State {
             }
             (VolumeLife::There, None) => {}
         }
-        self.check_removal(remote, &owner, &spec.owner);
+        if let Some(asked_for) = asked_for {
+            self.check_removal(remote, &owner, asked_for);
+        }
         if let Some(volume) = self.volumes.get_mut(remote) {
             volume.life = VolumeLife::Deleting;
         }

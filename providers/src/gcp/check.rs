@@ -17,7 +17,7 @@ impl GcpProvider {
             Spec::Key(spec) => key::check_name(&spec.owner.org),
             Spec::Machine(spec) => self.check_machine(spec),
             Spec::Volume(spec) => check_volume(spec),
-            Spec::Attachment(_) => Ok(()),
+            Spec::Attachment(_) | Spec::Stray(_) => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use google_cloud_compute_v1::client::{Disks, Instances, Projects, ZoneOperations};
+use google_cloud_compute_v1::client::{Disks, Instances, Projects, Snapshots, ZoneOperations};
 use google_cloud_gax::client_builder::Error as BuilderError;
 use google_cloud_gax::error::Error;
 use google_cloud_gax::retry_policy::NeverRetry;
@@ -18,6 +18,7 @@ use crate::{CallError, ErrorClass};
 pub(super) struct Clients {
     pub(super) instances: Instances,
     pub(super) disks: Disks,
+    pub(super) snapshots: Snapshots,
     pub(super) operations: ZoneOperations,
     pub(super) kms: KeyManagementService,
     projects: Projects,
@@ -45,6 +46,7 @@ impl GcpProvider {
             Ok(Clients {
                 instances: client!(Instances, self.config, credentials),
                 disks: client!(Disks, self.config, credentials),
+                snapshots: client!(Snapshots, self.config, credentials),
                 operations: client!(ZoneOperations, self.config, credentials),
                 projects: client!(Projects, self.config, credentials),
                 kms: client!(KeyManagementService, self.config, credentials),

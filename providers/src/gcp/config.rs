@@ -253,11 +253,15 @@ fn is_account(account: &str) -> bool {
 fn check_endpoint(endpoint: &str) -> Result<(), GcpConfigError> {
     let host = |rest: &str| rest.split('/').next().unwrap_or_default().to_owned();
     let sound = match (endpoint.strip_prefix("https://"), endpoint.strip_prefix("http://")) {
-        (Some(rest), _) => !host(rest).is_empty(),
+        (Some(rest), _) => !host(rest).is_empty() && !host(rest).contains('@'),
         (None, Some(rest)) => {
             let name = host(rest);
-            let name = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
-            ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+            let is_port = |port: &str| port.parse::<u16>().is_ok();
+            let bare = match name.rsplit_once(':') {
+                Some((bare, port)) if is_port(port) && !name.ends_with(']') => bare,
+                Some(_) | None => name.as_str(),
+            };
+            ["localhost", "127.0.0.1", "[::1]"].contains(&bare)
         }
         (None, None) => false,
     };

@@ -3,7 +3,7 @@
 use google_cloud_compute_v1::model::{Disk, disk::Status};
 
 use super::names::{self, Collection};
-use super::{GcpProvider, error, name, verify};
+use super::{GcpProvider, error, labels, name, verify};
 use crate::{CallError, ErrorClass, Found, Observed, RemoteId, Target, Token, Trouble, VolumeSpec};
 
 impl GcpProvider {
@@ -12,10 +12,9 @@ impl GcpProvider {
         &self,
         token: &Token,
         target: &Target,
-        spec: &VolumeSpec,
+        remote: RemoteId,
     ) -> Result<Observed, CallError> {
         let call = "compute.disks.delete";
-        let remote = target.remote.clone().unwrap_or_else(|| self.disk_of(spec));
         let (zone, disk) = self.place_of(&remote)?;
         let what = name(&target.spec, Some(&remote));
         let request = (self.clients().await?.disks.delete())
@@ -42,7 +41,8 @@ impl GcpProvider {
     pub(super) fn found_disk(&self, disk: &Disk) -> Found {
         let zone = names::last(disk.zone.as_deref().unwrap_or_default());
         let remote = self.names.remote(zone, Collection::Disks, disk.name.as_deref().unwrap_or_default());
-        Found { attached_to: self.holder(disk), ..Found::new(remote) }
+        let quarantined_until_ms = labels::quarantined_until(&disk.labels);
+        Found { attached_to: self.holder(disk), quarantined_until_ms, ..Found::new(remote) }
     }
 
     /// The machine that it is attached to.

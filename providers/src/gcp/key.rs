@@ -20,6 +20,9 @@ use crate::{CallError, ErrorClass, Found, KeySpec, Observed, RemoteId, Target, T
 /// What lets Compute Engine encrypt and decrypt disks (Compute Engine documentation, "Protect resources by using Cloud KMS
 /// keys", required roles).
 pub(super) const ROLE: &str = "roles/cloudkms.cryptoKeyEncrypterDecrypter";
+/// How long a change of access may take to be known everywhere (IAM documentation, "Access change propagation": usually two
+/// minutes, potentially seven or longer).
+const PROPAGATION_MS: i64 = 600_000;
 
 /// Whether a key can be named for that organization (Cloud KMS, `cryptoKeyId`: `[a-zA-Z0-9_-]{1,63}`, with our hash behind it).
 pub(super) fn check_name(org: &str) -> Result<(), CallError> {
@@ -50,10 +53,22 @@ impl GcpProvider {
         if let Some(seen) = unfit(&key) {
             return Ok(seen);
         }
-        if key.rotation_schedule.is_none() {
-            self.rotate(&remote).await?;
+        match self.finish(&remote, &key).await {
+            // The key exists: that must not be forgotten over what came after. The next `ensure`, which knows its name, tells
+            // the error if it lasts.
+            Err(error) if target.remote.is_none() => {
+                tracing::warn!(key = %remote, %error, "a key is there and could not be finished");
+                Ok(Observed::Pending(Found::new(remote)))
+            }
+            other => other,
         }
-        self.admit(&remote).await
+    }
+
+    async fn finish(&self, remote: &RemoteId, key: &CryptoKey) -> Result<Observed, CallError> {
+        if key.rotation_schedule.is_none() {
+            self.rotate(remote).await?;
+        }
+        self.admit(remote).await
     }
 
     /// Two calls.
@@ -83,7 +98,11 @@ impl GcpProvider {
 
     /// Marks the key, stops its rotation, and destroys all its versions. Each step can be repeated.
     pub(super) async fn remove_key(&self, target: &Target, spec: &KeySpec) -> Result<Observed, CallError> {
-        let remote = target.remote.clone().unwrap_or_else(|| self.names.key(spec).1);
+        self.destroy_key(target.remote.clone().unwrap_or_else(|| self.names.key(spec).1)).await
+    }
+
+    /// Destroys all versions of a key of that name.
+    pub(super) async fn destroy_key(&self, remote: RemoteId) -> Result<Observed, CallError> {
         let Some(key) = self.get_key(&remote).await? else { return Ok(Observed::ABSENT) };
         if !key.labels.contains_key(labels::LEAVING) || key.rotation_schedule.is_some() {
             self.mark(&remote, &key).await?;
@@ -127,7 +146,8 @@ impl GcpProvider {
                 Ok(Observed::Broken { why, .. }) => Some(why),
                 _ => None,
             },
-            Ok(true) | Err(_) => None,
+            Ok(true) => self.dead_version(key).await.unwrap_or(None),
+            Err(_) => None,
         }
     }
 
@@ -211,7 +231,7 @@ impl GcpProvider {
         self.patch(remote, key, &["labels", "rotation_period", "next_rotation_time"]).await
     }
 
-    async fn patch(&self, remote: &RemoteId, key: CryptoKey, fields: &[&str]) -> Result<(), CallError> {
+    pub(super) async fn patch(&self, remote: &RemoteId, key: CryptoKey, fields: &[&str]) -> Result<(), CallError> {
         let mask = FieldMask::default().set_paths(fields.iter().map(|field| (*field).to_owned()));
         let request = self.clients().await?.kms.update_crypto_key().set_crypto_key(key).set_update_mask(mask);
         self.send("cloudkms.cryptoKeys.patch", remote.as_str(), request.send()).await.map(drop)
@@ -219,6 +239,12 @@ impl GcpProvider {
 
     /// The versions that are not on their way out.
     async fn live_versions(&self, remote: &RemoteId) -> Result<Vec<CryptoKeyVersion>, CallError> {
+        let mut versions = self.versions(remote).await?;
+        versions.retain(|version| !is_dead(&version.state));
+        Ok(versions)
+    }
+
+    async fn versions(&self, remote: &RemoteId) -> Result<Vec<CryptoKeyVersion>, CallError> {
         let call = "cloudkms.cryptoKeyVersions.list";
         let kms = &self.clients().await?.kms;
         let mut versions = Vec::new();
@@ -227,7 +253,7 @@ impl GcpProvider {
             let request =
                 kms.list_crypto_key_versions().set_parent(remote.as_str()).set_page_size(100).set_page_token(&page);
             let answer = self.send(call, remote.as_str(), request.send()).await?;
-            versions.extend(answer.crypto_key_versions.into_iter().filter(|version| !is_dead(&version.state)));
+            versions.extend(answer.crypto_key_versions);
             page = answer.next_page_token;
             if page.is_empty() {
                 return Ok(versions);
@@ -262,11 +288,55 @@ impl GcpProvider {
         let call = "cloudkms.setIamPolicy";
         let request = self.clients().await?.kms.set_iam_policy().set_resource(key.as_str()).set_policy(policy);
         match self.try_send(call, key.as_str(), request.send()).await? {
-            Ok(_) => Ok(Observed::Ready(Found::new(key.clone()))),
+            Ok(_) => {
+                let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+                granted.insert(key.clone(), (self.now_ms)());
+                Ok(Observed::Ready(Found::new(key.clone())))
+            }
             // Somebody changed the policy in between: the next call sees what there is.
             Err(error) if error.http_status_code() == Some(409) => Ok(Observed::Pending(Found::new(key.clone()))),
-            Err(error) => Err(error::refused(call, key.as_str(), &error)),
+            Err(error) => {
+                let refusal = error::refused(call, key.as_str(), &error);
+                if refusal.class() != ErrorClass::Denied {
+                    return Err(refusal);
+                }
+                // It is not for us to give: what is missing is still to be named.
+                match self.not_admitted(key).await {
+                    Ok(Observed::Broken { found, why }) => {
+                        let message = format!("{}; {}", why.message, refusal.trouble.message);
+                        Ok(Observed::Broken { found, why: Trouble { message, ..why } })
+                    }
+                    Ok(other) => Ok(other),
+                    Err(_) => Err(refusal),
+                }
+            }
         }
+    }
+
+    /// Whether this process let Compute Engine use that key so lately that the clouds may not all know.
+    pub(super) fn was_just_admitted(&self, key: &RemoteId) -> bool {
+        let granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        granted.get(key).is_some_and(|at| (self.now_ms)() - at < PROPAGATION_MS)
+    }
+
+    /// A version, not the primary one, that what was encrypted with it can't be read by now.
+    async fn dead_version(&self, key: &RemoteId) -> Result<Option<Trouble>, CallError> {
+        let locked = self.versions(key).await?.into_iter().find_map(|version| {
+            let verb = match version.state {
+                State::Disabled => "enable",
+                State::DestroyScheduled => "restore",
+                _ => return None,
+            };
+            let number = version.name.rsplit('/').next().unwrap_or_default().to_owned();
+            Some((number, verb, version.state))
+        });
+        Ok(locked.map(|(number, verb, state)| {
+            let message = format!(
+                "version {number} of key {key}, under which older disks are, is {state:?}: \
+                 `gcloud kms keys versions {verb} {number} --key {key}`"
+            );
+            Trouble { class: ErrorClass::KeyUnusable, code: "VersionUnusable".to_owned(), message }
+        }))
     }
 
     /// The binding may stand on the whole key ring; if not, it is missing.

@@ -27,6 +27,9 @@ pub(super) const CACHE: &str = "provisioner-cache";
 /// On a key whose versions are to be destroyed.
 pub(super) const LEAVING: &str = "provisioner-leaving";
 
+/// On something that no record explains: until when it is kept, in seconds since 1970 (a label takes no colons).
+pub(super) const QUARANTINE: &str = "provisioner-quarantine";
+
 /// Labels as the API has them.
 pub(super) type Labels = HashMap<String, String>;
 
@@ -67,6 +70,16 @@ pub(super) fn of_root(deployment: &str, spec: &MachineSpec) -> Labels {
 /// Of a cache disk.
 pub(super) fn of_cache(deployment: &str, spec: &VolumeSpec) -> Labels {
     with(owner(deployment, &spec.owner), [(ARCH, spec.arch.to_string()), (CACHE, spec.id.to_string())])
+}
+
+/// The mark of a quarantine that ends then.
+pub(super) fn of_quarantine(until_ms: i64) -> Labels {
+    [(QUARANTINE.to_owned(), (until_ms / 1_000).to_string())].into()
+}
+
+/// The end of the quarantine that the labels name.
+pub(super) fn quarantined_until(labels: &Labels) -> Option<i64> {
+    labels.get(QUARANTINE)?.parse::<i64>().ok()?.checked_mul(1_000)
 }
 
 /// Our id in a label's value.

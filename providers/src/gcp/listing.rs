@@ -1,15 +1,16 @@
-//! All that carries the deployment's label, page by page: machines, then disks, zone by zone, then keys.
+//! All that carries the deployment's label, page by page: machines, then disks, zone by zone, then snapshots,
+//! then keys.
 //!
 //! Left out, because they are parts or shadows and not things: root disks of machines, and keys that were removed. A root
 //! disk that outlived its machine is listed, without an id.
 
-use google_cloud_compute_v1::model::{Disk, Instance, disk, instance::Status};
+use google_cloud_compute_v1::model::{Disk, Instance, Snapshot, disk, instance::Status, snapshot};
 use google_cloud_kms_v1::model::CryptoKey;
-use regions::Region;
+use regions::{Cloud, Region};
 
 use super::names::Collection;
 use super::observe::PAGE;
-use super::{GcpProvider, error, labels, verify};
+use super::{GcpProvider, error, labels, names, verify};
 use crate::{CallError, ErrorClass, Found, Kind, Listed, Listing, PageToken, Power, RemoteId};
 
 /// A page: what it is of, in which zone, and the cloud's own token.
@@ -28,7 +29,7 @@ impl GcpProvider {
             .iter()
             .map(|zone| ("machines", *zone))
             .chain(zones.iter().map(|zone| ("disks", *zone)))
-            .chain([("keys", "")])
+            .chain([("snapshots", ""), ("keys", "")])
             .collect();
         let text = page.map_or_else(|| format!("{}:{}:", stations[0].0, stations[0].1), |page| page.0);
         let wrong =
@@ -41,6 +42,7 @@ impl GcpProvider {
         let (things, next) = match place.phase {
             "machines" => self.list_machines(&place).await?,
             "disks" => self.list_disks(&place).await?,
+            "snapshots" => self.list_snapshots(region, &place).await?,
             _ => self.list_keys(region, &place).await?,
         };
         let next = match next {
@@ -51,7 +53,7 @@ impl GcpProvider {
     }
 
     fn ours(&self) -> String {
-        format!("labels.{} = {}", labels::DEPLOYMENT, self.names.deployment)
+        format!("labels.{} = \"{}\"", labels::DEPLOYMENT, self.names.deployment)
     }
 
     async fn list_machines(&self, place: &Place<'_>) -> Result<Page, CallError> {
@@ -77,6 +79,21 @@ impl GcpProvider {
         let what = format!("disks in {}", place.zone);
         let answer = self.send("compute.disks.list", &what, request.send()).await?;
         let things = answer.items.iter().filter_map(|disk| self.listed_disk(place.zone, disk)).collect();
+        Ok((things, answer.next_page_token.filter(|token| !token.is_empty())))
+    }
+
+    /// Snapshots are the project's; one belongs to the region where it is stored, or else where its disk stood.
+    async fn list_snapshots(&self, region: Region, place: &Place<'_>) -> Result<Page, CallError> {
+        let call = "compute.snapshots.list";
+        let request = (self.clients().await?.snapshots.list())
+            .set_project(&self.names.project)
+            .set_filter(self.ours())
+            .set_max_results(PAGE)
+            .set_or_clear_page_token(place.token.clone());
+        let what = format!("snapshots of project {}", self.names.project);
+        let answer = self.send(call, &what, request.send()).await?;
+        let here = answer.items.iter().filter(|snapshot| region_of(snapshot) == Some(region));
+        let things = here.map(|snapshot| self.listed_snapshot(snapshot)).collect();
         Ok((things, answer.next_page_token.filter(|token| !token.is_empty())))
     }
 
@@ -117,6 +134,9 @@ impl GcpProvider {
             found: self.found_machine(&remote, instance, power),
             key: None,
             created_ms: instance.creation_timestamp.as_deref().and_then(millis),
+            shape: instance.machine_type.as_deref().map(|kind| names::last(kind).to_owned()),
+            size_gib: None,
+            is_leaving: instance.status == Some(Status::Deprovisioning),
         }
     }
 
@@ -134,9 +154,36 @@ impl GcpProvider {
             zone: Some(zone.to_owned()),
             key: verify::key_of(disk.disk_encryption_key.as_ref()),
             created_ms: disk.creation_timestamp.as_deref().and_then(millis),
+            shape: disk.r#type.as_deref().map(|kind| names::last(kind).to_owned()),
+            size_gib: disk.size_gb.and_then(|size| u32::try_from(size).ok()),
+            is_leaving: false,
             found,
         })
     }
+
+    fn listed_snapshot(&self, snapshot: &Snapshot) -> Listed {
+        Listed {
+            kind: Kind::Snapshot,
+            id: None,
+            owner: labels::owner_of(&snapshot.labels),
+            arch: labels::arch(&snapshot.labels),
+            zone: None,
+            found: self.found_snapshot(snapshot),
+            key: verify::key_of(snapshot.snapshot_encryption_key.as_ref()),
+            created_ms: snapshot.creation_timestamp.as_deref().and_then(millis),
+            shape: None,
+            size_gib: snapshot.disk_size_gb.and_then(|size| u32::try_from(size).ok()),
+            is_leaving: snapshot.status == Some(snapshot::Status::Deleting),
+        }
+    }
+}
+
+fn region_of(snapshot: &Snapshot) -> Option<Region> {
+    let mut stored = snapshot.storage_locations.iter().filter_map(|place| Region::find(Cloud::Gcp, place).ok());
+    stored.next().or_else(|| {
+        let (zone, _) = names::zone_and_name(snapshot.source_disk.as_deref()?)?;
+        Region::find(Cloud::Gcp, zone.rsplit_once('-')?.0).ok()
+    })
 }
 
 fn listed_key(key: &CryptoKey) -> Listed {
@@ -147,9 +194,15 @@ fn listed_key(key: &CryptoKey) -> Listed {
         owner: labels::owner_of(&key.labels),
         arch: None,
         zone: None,
-        found: Found::new(RemoteId(key.name.clone())),
+        found: Found {
+            quarantined_until_ms: labels::quarantined_until(&key.labels),
+            ..Found::new(RemoteId(key.name.clone()))
+        },
         key: None,
         created_ms: created.map(|time| time.seconds() * 1_000 + i64::from(time.nanos()) / 1_000_000),
+        shape: None,
+        size_gib: None,
+        is_leaving: false,
     }
 }
 

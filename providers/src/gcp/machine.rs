@@ -5,13 +5,12 @@ use google_cloud_compute_v1::model::{
     NetworkInterface, Operation, ServiceAccount, ShieldedInstanceConfig, Tags, access_config, attached_disk,
     instance::Status, metadata::Items,
 };
-use regions::SsdKind;
 
 use super::names::{self, Collection};
 use super::operation::{self, Asked};
 use super::{GcpProvider, error, labels, name};
 use crate::{
-    CacheSource, CallError, ErrorClass, Found, MachineSpec, Observed, Power, RemoteId, Target, Token, Trouble,
+    CacheSource, CallError, ErrorClass, Found, MachineSpec, Observed, Power, Remedy, RemoteId, Target, Token, Trouble,
     VolumeSpec,
 };
 
@@ -22,16 +21,6 @@ pub(super) const CACHE_DEVICE: &str = "cache";
 /// What every builder is told: people come in by OS Login only, and the project's own SSH keys open nothing
 /// (Compute Engine documentation, "Set up OS Login", "Restrict SSH keys from VMs").
 pub(super) const METADATA: [(&str, &str); 2] = [("enable-oslogin", "TRUE"), ("block-project-ssh-keys", "TRUE")];
-
-/// The API's word for that kind.
-pub(super) const fn disk_type(ssd: SsdKind) -> &'static str {
-    match ssd {
-        SsdKind::Gp3 => "gp3",
-        SsdKind::PdSsd => "pd-ssd",
-        SsdKind::PdBalanced => "pd-balanced",
-        SsdKind::HyperdiskBalanced => "hyperdisk-balanced",
-    }
-}
 
 impl GcpProvider {
     /// One `instances.insert`, with a request id and a name of its own: what it made before is found again by both.
@@ -52,7 +41,17 @@ impl GcpProvider {
             .set_request_id(token.as_str())
             .set_body(self.body(spec)?);
         match self.try_send(call, &what, request.send()).await? {
-            Ok(operation) => self.inserted(call, &what, spec, &operation).await,
+            Ok(operation) => {
+                self.remember(&self.remote_of(spec), Asked::Insert, &operation);
+                self.inserted(call, &what, spec, &operation).await
+            }
+            // Nothing was sent that could be out of date: it is the organization's policy that forbids it (public reports of
+            // `Constraint constraints/compute... violated`, 412 `conditionNotMet`).
+            Err(error) if error.http_status_code() == Some(412) => {
+                let mut refusal = error::refused(call, &what, &error);
+                refusal.trouble.class = ErrorClass::Denied;
+                Err(refusal)
+            }
             Err(error) if error::is_already_there(&error) => {
                 self.collided(&what, spec, error::refused(call, &what, &error)).await
             }
@@ -100,7 +99,7 @@ impl GcpProvider {
         let params = AttachedDiskInitializeParams::new()
             .set_disk_name(self.names.root(spec.id))
             .set_disk_size_gb(i64::from(spec.root_gib))
-            .set_disk_type(names::in_zone(spec.placement.zone(), "diskTypes", disk_type(*ssd)))
+            .set_disk_type(names::in_zone(spec.placement.zone(), "diskTypes", crate::ssd_name(*ssd)))
             .set_source_image(self.image(spec)?)
             .set_labels(labels::of_root(&self.names.deployment, spec));
         Ok(disk(true)
@@ -122,7 +121,7 @@ impl GcpProvider {
         let params = AttachedDiskInitializeParams::new()
             .set_disk_name(self.names.cache(spec.id))
             .set_disk_size_gb(i64::from(spec.shape.size_gib))
-            .set_disk_type(names::in_zone(spec.placement.zone(), "diskTypes", disk_type(spec.shape.ssd)))
+            .set_disk_type(names::in_zone(spec.placement.zone(), "diskTypes", crate::ssd_name(spec.shape.ssd)))
             .set_or_clear_provisioned_iops(spec.shape.iops.map(i64::from))
             .set_or_clear_provisioned_throughput(spec.shape.throughput_mibps.map(i64::from))
             .set_labels(labels::of_cache(&self.names.deployment, spec));
@@ -138,6 +137,10 @@ impl GcpProvider {
         operation: &Operation,
     ) -> Result<Observed, CallError> {
         if let Some(trouble) = operation::trouble(operation, what) {
+            if trouble.class.remedy() == Remedy::ObserveFirst {
+                // The same request again has the same end: it needs another.
+                return Ok(Observed::Absent { died: Some(trouble) });
+            }
             let error = CallError { call: call.to_owned(), trouble, retry_after_ms: None };
             return Err(self.explained(error, &spec.key).await);
         }
@@ -148,7 +151,8 @@ impl GcpProvider {
         // An earlier request, which is past: its machine may be, too.
         match self.get_machine(what, &remote).await? {
             Some(instance) => Ok(self.on_its_way(&remote, &instance)),
-            None => Ok(Observed::Absent { died: Some(spent(what)) }),
+            // It is gone, or not shown yet.
+            None => Ok(Observed::ABSENT),
         }
     }
 
@@ -173,10 +177,10 @@ impl GcpProvider {
         &self,
         token: &Token,
         target: &Target,
-        spec: &MachineSpec,
+        remote: RemoteId,
+        key: Option<&RemoteId>,
         power: Power,
     ) -> Result<Observed, CallError> {
-        let remote = self.aimed(target, spec)?;
         let (zone, machine) = self.place_of(&remote)?;
         let what = name(&target.spec, Some(&remote));
         let instances = &self.clients().await?.instances;
@@ -196,15 +200,22 @@ impl GcpProvider {
             Ok(operation) => match operation::trouble(&operation, &what) {
                 Some(trouble) => {
                     let error = CallError { call: call.to_owned(), trouble, retry_after_ms: None };
-                    Err(self.explained(error, &spec.key).await)
+                    Err(self.explained_by(error, key).await)
                 }
                 None => {
-                    self.remember(&remote, asked);
+                    self.remember(&remote, asked, &operation);
                     Ok(Observed::Pending(Found::new(remote)))
                 }
             },
             Err(error) if error::is_not_found(&error) => Ok(Observed::ABSENT),
-            Err(error) => Err(self.explained(error::refused(call, &what, &error), &spec.key).await),
+            Err(error) => Err(self.explained_by(error::refused(call, &what, &error), key).await),
+        }
+    }
+
+    async fn explained_by(&self, error: CallError, key: Option<&RemoteId>) -> CallError {
+        match key {
+            Some(key) => self.explained(error, key).await,
+            None => error,
         }
     }
 
@@ -213,10 +224,9 @@ impl GcpProvider {
         &self,
         token: &Token,
         target: &Target,
-        spec: &MachineSpec,
+        remote: RemoteId,
     ) -> Result<Observed, CallError> {
         let call = "compute.instances.delete";
-        let remote = self.aimed(target, spec)?;
         let (zone, machine) = self.place_of(&remote)?;
         let what = name(&target.spec, Some(&remote));
         let request = (self.clients().await?.instances.delete())
@@ -225,8 +235,8 @@ impl GcpProvider {
             .set_instance(machine)
             .set_request_id(token.as_str());
         match self.try_send(call, &what, request.send()).await? {
-            Ok(_) => {
-                self.remember(&remote, Asked::Delete);
+            Ok(operation) => {
+                self.remember(&remote, Asked::Delete, &operation);
                 Ok(Observed::Leaving(Found::new(remote)))
             }
             Err(error) if error::is_not_found(&error) => Ok(Observed::ABSENT),
@@ -234,7 +244,7 @@ impl GcpProvider {
         }
     }
 
-    async fn get_machine(&self, what: &str, remote: &RemoteId) -> Result<Option<Instance>, CallError> {
+    pub(super) async fn get_machine(&self, what: &str, remote: &RemoteId) -> Result<Option<Instance>, CallError> {
         let call = "compute.instances.get";
         let (zone, machine) = self.place_of(remote)?;
         let request = self.clients().await?.instances.get().set_project(&self.names.project).set_zone(zone);
@@ -252,7 +262,7 @@ impl GcpProvider {
 
     /// The machine that a call concerns: the known one, or the one that has the name. A name with somebody else's path is no
     /// name of ours.
-    fn aimed(&self, target: &Target, spec: &MachineSpec) -> Result<RemoteId, CallError> {
+    pub(super) fn aimed(&self, target: &Target, spec: &MachineSpec) -> Result<RemoteId, CallError> {
         let remote = target.remote.clone().unwrap_or_else(|| self.remote_of(spec));
         self.place_of(&remote).map(|_| ())?;
         Ok(remote)
@@ -280,15 +290,16 @@ impl GcpProvider {
         }
         match self.key_trouble(key).await {
             Some(why) => Trouble { message: format!("{}; {}", why.message, trouble.message), ..why },
+            None if trouble.class != ErrorClass::Invalid && self.was_just_admitted(key) => {
+                let message = format!(
+                    "Compute Engine was allowed to use key {key} just now, which may take minutes to be known: {}",
+                    trouble.message
+                );
+                Trouble { class: ErrorClass::Unavailable, message, ..trouble }
+            }
             None => trouble,
         }
     }
-}
-
-/// The end of a machine that left no reason. The request that made it makes no other.
-fn spent(what: &str) -> Trouble {
-    let message = format!("{what}: the machine that this request made is gone; another needs another request id");
-    Trouble { class: ErrorClass::Unavailable, code: "RequestSpent".to_owned(), message }
 }
 
 fn disk(boot: bool) -> AttachedDisk {

@@ -26,6 +26,7 @@ mod machine;
 mod names;
 mod observe;
 mod operation;
+mod stray;
 mod verify;
 
 use std::collections::{HashMap, HashSet};
@@ -39,8 +40,8 @@ use tokio::sync::OnceCell;
 pub use config::{GcpConfig, GcpConfigError, GcpRegionConfig};
 
 use crate::{
-    CallError, Capabilities, ErrorClass, Kind, Listing, Observed, PageToken, Power, Provider, RemoteId, Spec, Target,
-    Token,
+    CallError, Capabilities, ErrorClass, Kind, Listing, Observed, PageToken, Power, Provider, RemoteId, Spec,
+    StraySpec, Target, Token,
 };
 
 /// The time in milliseconds since 1970: a key that rotates has to be told when next.
@@ -58,7 +59,9 @@ pub struct GcpProvider {
     /// The key under which the disks of a machine were verified to be, by the number that Compute Engine gave the machine.
     verified: Mutex<HashMap<u64, RemoteId>>,
     /// What was asked of a machine and has not been seen to end.
-    asked: Mutex<HashMap<RemoteId, operation::Asked>>,
+    asked: Mutex<HashMap<RemoteId, (operation::Asked, String)>>,
+    /// When this process let Compute Engine use a key.
+    granted: Mutex<HashMap<RemoteId, i64>>,
 }
 
 impl fmt::Debug for GcpProvider {
@@ -84,6 +87,7 @@ impl GcpProvider {
             rings: Mutex::default(),
             verified: Mutex::default(),
             asked: Mutex::default(),
+            granted: Mutex::default(),
         })
     }
 
@@ -131,15 +135,19 @@ impl Provider for GcpProvider {
         match &target.spec {
             Spec::Key(spec) => self.ensure_key(target, spec).await,
             Spec::Machine(spec) => self.ensure_machine(token, target, spec).await,
-            Spec::Volume(_) => Err(unfit("compute.disks.insert", Kind::Volume)),
+            Spec::Volume(_) | Spec::Stray(_) => Err(unfit("compute.disks.insert", target.spec.kind())),
             Spec::Attachment(_) => Err(unfit("compute.instances.attachDisk", Kind::Attachment)),
         }
     }
 
     async fn power(&self, token: &Token, target: &Target, power: Power) -> Result<Observed, CallError> {
         match &target.spec {
-            Spec::Machine(spec) => self.switch(token, target, spec, power).await,
-            Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) => {
+            Spec::Machine(spec) => self.switch(token, target, self.aimed(target, spec)?, Some(&spec.key), power).await,
+            Spec::Stray(StraySpec { kind: Kind::Machine, .. }) => {
+                let remote = target.remote.clone().unwrap_or_else(RemoteId::unknown);
+                self.switch(token, target, remote, None, power).await
+            }
+            Spec::Key(_) | Spec::Volume(_) | Spec::Attachment(_) | Spec::Stray(_) => {
                 Err(unfit("compute.instances.start", target.spec.kind()))
             }
         }
@@ -152,11 +160,19 @@ impl Provider for GcpProvider {
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
         match &target.spec {
             Spec::Key(spec) => self.remove_key(target, spec).await,
-            Spec::Machine(spec) => self.delete_machine(token, target, spec).await,
-            Spec::Volume(spec) => self.delete_disk(token, target, spec).await,
+            Spec::Machine(spec) => self.delete_machine(token, target, self.aimed(target, spec)?).await,
+            Spec::Volume(spec) => {
+                let remote = target.remote.clone().unwrap_or_else(|| self.disk_of(spec));
+                self.delete_disk(token, target, remote).await
+            }
+            Spec::Stray(spec) => self.remove_stray(token, target, spec).await,
             // A disk is attached with its machine's birth, and let go with its end.
             Spec::Attachment(_) => Err(unfit("compute.instances.detachDisk", Kind::Attachment)),
         }
+    }
+
+    async fn tag(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
+        self.write_labels(token, target).await
     }
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {

@@ -57,6 +57,11 @@ impl Names {
         RemoteId(format!("projects/{}/zones/{zone}/{}/{name}", self.project, collection.as_str()))
     }
 
+    /// The full name of a snapshot.
+    pub(super) fn snapshot(&self, name: &str) -> RemoteId {
+        RemoteId(format!("projects/{}/global/snapshots/{name}", self.project))
+    }
+
     /// The parent of the deployment's key ring there.
     pub(super) fn location(&self, region: &str) -> String {
         format!("projects/{}/locations/{region}", self.project)
@@ -77,6 +82,12 @@ impl Names {
         let full = format!("{}/cryptoKeys/{name}", self.key_ring(spec.region.name()).1);
         (name, RemoteId(full))
     }
+}
+
+/// The name of a snapshot in its full name, if it is one of that project.
+pub(super) fn snapshot<'a>(project: &str, remote: &'a RemoteId) -> Option<&'a str> {
+    let name = remote.as_str().strip_prefix(&format!("projects/{project}/global/snapshots/"))?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 /// The part after the last slash.

@@ -12,8 +12,8 @@ use super::machine::CACHE_DEVICE;
 use super::names::{self, Collection};
 use super::operation::{self, Asked, Latest, MOST_NAMES};
 use super::verify::{disk_trouble, encryption_trouble, instance_trouble, key_of, wrong};
-use super::{GcpProvider, name};
-use crate::{CacheSource, CallError, ErrorClass, Found, MachineSpec, Observed, Power, RemoteId, Spec, Target};
+use super::{GcpProvider, labels, name};
+use crate::{CacheSource, CallError, ErrorClass, Found, Kind, MachineSpec, Observed, Power, RemoteId, Spec, Target};
 
 /// The most that one page has (Compute Engine API reference, `instances.list`, `maxResults`).
 pub(super) const PAGE: u32 = 500;
@@ -22,9 +22,9 @@ const MOST_VERIFIED: usize = 20_000;
 
 /// What was read of one zone.
 #[derive(Default)]
-struct View {
-    instances: HashMap<String, Instance>,
-    disks: HashMap<String, Disk>,
+pub(super) struct View {
+    pub(super) instances: HashMap<String, Instance>,
+    pub(super) disks: HashMap<String, Disk>,
     operations: Latest,
 }
 
@@ -41,7 +41,7 @@ impl GcpProvider {
         }
         let mut zones: BTreeMap<&str, Vec<&Target>> = BTreeMap::new();
         for target in targets {
-            if let Some(zone) = zone_of(&target.spec) {
+            if let Some(zone) = zone_of(target) {
                 zones.entry(zone).or_default().push(target);
             }
         }
@@ -51,13 +51,19 @@ impl GcpProvider {
         }
         let mut seen = Vec::with_capacity(targets.len());
         for target in targets {
-            let view = zone_of(&target.spec).and_then(|zone| views.get(zone));
+            let view = zone_of(target).and_then(|zone| views.get(zone));
             seen.push(match (&target.spec, view) {
+                (Spec::Stray(spec), view) => self.judge_stray(target, spec, view).await?,
                 (Spec::Key(spec), _) => self.observe_key(target, spec).await?,
                 (Spec::Machine(spec), Some(view)) => self.judge_machine(target, spec, view).await,
                 (Spec::Volume(spec), Some(view)) => {
                     let remote = target.remote.clone().unwrap_or_else(|| self.disk_of(spec));
-                    self.judge_disk(spec, view.disks.get(names::last(remote.as_str())))
+                    let disk = view.disks.get(names::last(remote.as_str())).filter(|disk| {
+                        target.remote.is_some()
+                            || (labels::id(&disk.labels, labels::CACHE) == Some(spec.id)
+                                && disk.labels.get(labels::DEPLOYMENT) == Some(&self.names.deployment))
+                    });
+                    self.judge_disk(spec, disk)
                 }
                 (Spec::Machine(_) | Spec::Volume(_) | Spec::Attachment(_), _) => Observed::ABSENT,
             });
@@ -73,6 +79,14 @@ impl GcpProvider {
                 Spec::Volume(spec) => {
                     let remote = target.remote.clone().unwrap_or_else(|| self.disk_of(spec));
                     disks.insert(names::last(remote.as_str()).to_owned());
+                }
+                Spec::Stray(spec) => {
+                    let named = target.remote.iter().map(|remote| names::last(remote.as_str()).to_owned());
+                    match spec.kind {
+                        Kind::Machine => machines.extend(named),
+                        Kind::Volume => disks.extend(named),
+                        Kind::Key | Kind::Snapshot | Kind::Attachment => {}
+                    }
                 }
                 Spec::Key(_) | Spec::Attachment(_) => {}
             }
@@ -90,10 +104,11 @@ impl GcpProvider {
                             instance.disks.iter().filter(|disk| key_of(disk.disk_encryption_key.as_ref()).is_none());
                         disks.extend(silent.filter_map(source).map(ToOwned::to_owned));
                     }
-                    if is_at_rest(instance)
-                        && self.asked(&self.names.remote(zone, Collection::Instances, &machine)).is_some()
-                    {
-                        unclear.push(machine);
+                    match self.asked(&self.names.remote(zone, Collection::Instances, &machine)) {
+                        Some(Asked::Start | Asked::Stop | Asked::Delete) if is_at_rest(instance) => {
+                            unclear.push(machine)
+                        }
+                        Some(_) | None => {}
                     }
                 }
                 // What the cloud itself took away is told to those who know that it was there.
@@ -118,8 +133,19 @@ impl GcpProvider {
         let remote = self.names.remote(spec.placement.zone().name(), Collection::Instances, &machine);
         let what = name(&target.spec, Some(&remote));
         let last = view.operations.get(&machine);
-        let Some(instance) = view.instances.get(&machine) else {
-            self.forget(&remote);
+        let there = view.instances.get(&machine).filter(|instance| {
+            // What has our name by chance, and is not ours, is not there for us.
+            target.remote.is_some()
+                || (labels::id(&instance.labels, labels::RESOURCE) == Some(spec.id)
+                    && instance.labels.get(labels::DEPLOYMENT) == Some(&self.names.deployment))
+        });
+        let Some(instance) = there else {
+            if self.asked(&remote) == Some(Asked::Insert) && self.is_behind(&remote, last) {
+                return Observed::Pending(Found::new(remote));
+            }
+            if last.is_some_and(operation::is_done) {
+                self.forget(&remote);
+            }
             let Some(last) = last else { return Observed::ABSENT };
             let is_insertion = last.operation_type.as_deref() == Some("insert");
             if !operation::is_done(last) {
@@ -132,6 +158,9 @@ impl GcpProvider {
                 None => Observed::ABSENT,
             };
         };
+        if self.asked(&remote) == Some(Asked::Insert) {
+            self.forget(&remote);
+        }
         let found = self.found_machine(&remote, instance, None);
         match &instance.status {
             Some(Status::Running) => self.at_rest(&what, spec, instance, view, Power::Running).await,
@@ -161,6 +190,9 @@ impl GcpProvider {
         let found = self.found_machine(&remote, instance, Some(power));
         if let Some(asked) = self.asked(&remote) {
             match view.operations.get(machine) {
+                last if self.is_behind(&remote, last) => {
+                    return if asked == Asked::Delete { Observed::Leaving(found) } else { Observed::Pending(found) };
+                }
                 // It has not begun to change yet.
                 Some(last) if !operation::is_done(last) => {
                     return if asked == Asked::Delete { Observed::Leaving(found) } else { Observed::Pending(found) };
@@ -243,6 +275,7 @@ impl GcpProvider {
             power,
             cache: cache.map(|name| self.names.remote(zone, Collection::Disks, name)),
             address: address.filter(|_| power == Some(Power::Running)),
+            quarantined_until_ms: labels::quarantined_until(&instance.labels),
             ..Found::new(remote.clone())
         }
     }
@@ -312,9 +345,12 @@ fn filters(names: BTreeSet<String>) -> Vec<String> {
     names.chunks(MOST_NAMES).map(|chunk| chunk.join(" OR ")).collect()
 }
 
-fn zone_of(spec: &Spec) -> Option<&'static str> {
-    match spec {
+fn zone_of(target: &Target) -> Option<&str> {
+    match &target.spec {
         Spec::Key(_) => None,
+        Spec::Stray(_) => {
+            target.remote.as_ref().and_then(|remote| names::zone_and_name(remote.as_str())).map(|(zone, _)| zone)
+        }
         Spec::Volume(spec) => Some(spec.placement.zone().name()),
         Spec::Machine(spec) => Some(spec.placement.zone().name()),
         Spec::Attachment(spec) => Some(spec.placement.zone().name()),

@@ -16,6 +16,7 @@ pub(super) const MOST_NAMES: usize = 60;
 /// change is asked for once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
+    Insert,
     Start,
     Stop,
     Delete,
@@ -31,13 +32,22 @@ pub(super) type Latest = HashMap<String, Operation>;
 
 impl GcpProvider {
     /// Remembers what was asked for.
-    pub(super) fn remember(&self, remote: &RemoteId, asked: Asked) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(remote.clone(), asked);
+    pub(super) fn remember(&self, remote: &RemoteId, asked: Asked, operation: &Operation) {
+        let name = operation.name.clone().unwrap_or_default();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(remote.clone(), (asked, name));
+    }
+
+    /// Whether the last operation that a list shows is older than what this process has asked for: the list is behind, and
+    /// what it says of the end is of something else.
+    pub(super) fn is_behind(&self, remote: &RemoteId, last: Option<&Operation>) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, name)) = asked.get(remote).filter(|(_, name)| !name.is_empty()) else { return false };
+        last.is_some_and(|last| last.name.as_deref() != Some(name.as_str()))
     }
 
     /// What this process has asked of it and not seen the end of.
     pub(super) fn asked(&self, remote: &RemoteId) -> Option<Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(remote).copied()
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(remote).map(|(asked, _)| *asked)
     }
 
     /// The end was seen.

@@ -3,7 +3,7 @@
 
 use google_cloud_compute_v1::model::{CustomerEncryptionKey, Disk, Instance};
 
-use super::machine::{METADATA, disk_type};
+use super::machine::METADATA;
 use super::{labels, names};
 use crate::{ErrorClass, MachineSpec, RemoteId, Trouble, VolumeSpec};
 
@@ -49,11 +49,11 @@ pub(super) fn volume_trouble(deployment: &str, spec: &VolumeSpec, disk: &Disk) -
     }
     let id = disk.name.as_deref().unwrap_or_default();
     let kind = names::last(disk.r#type.as_deref().unwrap_or_default());
-    if kind != disk_type(spec.shape.ssd) {
-        return Some(wrong("WrongSsd", format!("cache disk {id} is {kind}, not {}", disk_type(spec.shape.ssd))));
+    if kind != crate::ssd_name(spec.shape.ssd) {
+        return Some(wrong("WrongSsd", format!("cache disk {id} is {kind}, not {}", crate::ssd_name(spec.shape.ssd))));
     }
     let differing = labels::differing(&disk.labels, &labels::of_cache(deployment, spec))?;
-    Some(wrong("WrongLabels", format!("cache disk {id} has another label {differing} than it was given")))
+    Some(wrong(crate::WRONG_TAGS, format!("cache disk {id} has another label {differing} than it was given")))
 }
 
 /// What is wrong with an instance, its disks aside.
@@ -101,5 +101,5 @@ pub(super) fn instance_trouble(
         ));
     }
     let differing = labels::differing(&instance.labels, &labels::of_machine(deployment, spec))?;
-    Some(wrong("WrongLabels", format!("machine {id} has another label {differing} than it was given")))
+    Some(wrong(crate::WRONG_TAGS, format!("machine {id} has another label {differing} than it was given")))
 }

@@ -170,7 +170,10 @@ impl BuilderView {
     pub(crate) fn new(org: &str, project: &str, row: &ResourceRow, others: &[ResourceRow]) -> Self {
         let (machine, cache) = match &row.blueprint {
             Blueprint::Machine { machine, cache, .. } => (Some(machine.name()), Some(*cache)),
-            Blueprint::Key { .. } | Blueprint::Volume { .. } | Blueprint::Attachment { .. } => (None, None),
+            Blueprint::Key { .. }
+            | Blueprint::Volume { .. }
+            | Blueprint::Attachment { .. }
+            | Blueprint::Stray { .. } => (None, None),
         };
         let volume = others.iter().find(|other| Some(other.id) == cache);
         Self {
@@ -234,7 +237,10 @@ impl CacheView {
     pub(crate) fn new(org: &str, project: &str, row: &ResourceRow, others: &[ResourceRow]) -> Self {
         let (shape, key) = match &row.blueprint {
             Blueprint::Volume { shape, key, .. } => (Some(*shape), Some(*key)),
-            Blueprint::Key { .. } | Blueprint::Machine { .. } | Blueprint::Attachment { .. } => (None, None),
+            Blueprint::Key { .. }
+            | Blueprint::Machine { .. }
+            | Blueprint::Attachment { .. }
+            | Blueprint::Stray { .. } => (None, None),
         };
         let remote = |row: Option<&ResourceRow>| row.and_then(|row| row.remote.as_ref()).map(ToString::to_string);
         let holds = |other: &&ResourceRow| {

@@ -15,6 +15,8 @@ pub enum Verb {
     Start,
     /// Switch a machine off.
     Stop,
+    /// Write its tags.
+    Tag,
     /// Take it away.
     Remove,
 }
@@ -27,6 +29,7 @@ impl Verb {
             Self::Ensure => "ensure",
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::Tag => "tag",
             Self::Remove => "remove",
         }
     }

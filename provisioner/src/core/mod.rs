@@ -5,6 +5,7 @@
 
 pub mod cache_limits;
 pub mod fact;
+pub mod finding;
 pub mod id;
 pub mod job;
 pub mod next;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use cache_limits::CacheShapeError;
 pub use fact::{After, Entry, Fact, Verb};
+pub use finding::{Effect, Finding, Repair, Verdict};
 pub use id::{JobId, Name, NameError, OrgId, ProjectId};
 pub use job::{Ending, JobState, Outcome};
 pub use next::{Move, Now, next, shown_by_ms};
@@ -27,4 +29,4 @@ pub use policy::Policy;
 pub use progress::{Certainty, Phase, Progress, Thing};
 pub use request::{Lane, Request, Scope};
 pub use row::{ResourceRow, RowChange, RowState};
-pub use scene::{Org, Project, Scene};
+pub use scene::{Org, Project, Scene, Stray};

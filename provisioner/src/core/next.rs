@@ -2,7 +2,10 @@
 
 use providers::{CallError, ErrorClass, Kind, Observed, Power, Remedy, ResourceId, Trouble};
 
-use super::{After, Certainty, Ending, Goal, Outcome, Phase, Plan, Policy, Progress, Step, Thing, Verb};
+use super::{After, Blueprint, Certainty, Ending, Goal, Outcome, Phase, Plan, Policy, Progress, Step, Thing, Verb};
+
+/// How long tags that were written may take to be shown, in milliseconds.
+const TAGS_SHOWN_MS: i64 = 10_000;
 
 /// The next move of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +115,11 @@ fn forward(progress: &Progress, plan: &Plan, now: &Now<'_>) -> Move {
         if kind.is_some_and(|earlier| earlier != step.blueprint.kind()) {
             break;
         }
-        let want = if step.goal == Goal::Gone { taking_away(step, thing, now) } else { making(step, thing, now) };
+        let want = match step.goal {
+            Goal::Gone => taking_away(step, thing, now),
+            Goal::Recorded => recording(step, thing, now),
+            Goal::Present | Goal::Running | Goal::Stopped | Goal::Tagged => making(step, thing, now),
+        };
         match want {
             Want::Met => {}
             Want::Act(Move::Sleep { until_ms }) if !watched.is_empty() => {
@@ -275,6 +282,7 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
         }
         Certainty::Seen(Observed::Pending(_)) if kind == Kind::Key => finishing(step, thing, now),
         Certainty::Seen(Observed::Pending(_)) => Want::Watch,
+        Certainty::Seen(Observed::Ready(_)) if step.goal == Goal::Tagged => tagging(step, thing, now),
         Certainty::Seen(Observed::Ready(_)) => switching(step, thing, now),
         Certainty::Seen(Observed::Leaving(_)) if kind == Kind::Key => {
             let why = ours(ErrorClass::KeyUnusable, "PendingDeletion", "the key is scheduled for deletion");
@@ -291,10 +299,87 @@ fn making(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
                 // Clouds show why the last start failed until the next one: what this job sees may long be mended.
                 return call(step, thing, Verb::Start, now);
             }
+            if step.goal == Goal::Stopped && found.power == Some(Power::Running) {
+                // Whatever is wrong with it, it is less of a danger when it is off.
+                return call(step, thing, Verb::Stop, now);
+            }
+            if step.goal == Goal::Tagged && why.code == providers::WRONG_TAGS {
+                return tagging(step, thing, now);
+            }
             let why = naming(step, thing, why);
+            if step.goal == Goal::Tagged {
+                return give_up(step, &why);
+            }
             // What another job made is never taken away because it looks wrong: a person looks first.
             if step.is_undone() || harmless || kind == Kind::Key { give_up(step, &why) } else { stuck(&why) }
         }
+    }
+}
+
+/// A step towards a record that says what the cloud shows. It calls nothing.
+fn recording(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
+    if let Some(want) = verdict(step, thing, now) {
+        return want;
+    }
+    if is_late(thing, now) {
+        let late =
+            ours(ErrorClass::Unavailable, "DeadlineExceeded", "it did not come to rest within the step's deadline");
+        return give_up(step, &naming(step, thing, &late));
+    }
+    match &thing.certainty {
+        Certainty::Nothing => Want::Met,
+        Certainty::Maybe { looked_ms: Some(looked) } => settling(step, thing, *looked, now),
+        Certainty::Believed | Certainty::Maybe { looked_ms: None } | Certainty::Seen(_) => Want::Watch,
+    }
+}
+
+/// A look has shown nothing: it is believed when the time has passed in which the cloud may hide what it has just made.
+fn settling(step: &Step, thing: &Thing, looked: i64, now: &Now<'_>) -> Want {
+    let from_ms = shown_by_ms(thing, now.visibility_secs);
+    if looked >= from_ms {
+        return Want::Act(Move::Settle { resource: step.resource });
+    }
+    let from_ms = from_ms.max(ready_ms(thing, now));
+    Want::Act(Move::Look { resources: vec![step.resource], from_ms })
+}
+
+/// Tags that are written may take a moment to be shown: they are not written again before.
+fn tagging(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
+    match thing.called_ms.filter(|_| thing.began).map(|called| called + TAGS_SHOWN_MS) {
+        Some(until_ms) if until_ms > now.now_ms => Want::Watch,
+        Some(_) | None => call(step, thing, Verb::Tag, now),
+    }
+}
+
+/// A cloud may say yes to a removal and not carry it out: it is asked again, ever more slowly.
+fn removing(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
+    let (removals, last_ms) = thing.removals;
+    let wait_ms = now.policy.delay_ms(ErrorClass::Conflict, removals, now.seed);
+    let until_ms = last_ms.saturating_add(i64::try_from(wait_ms).unwrap_or(i64::MAX / 4));
+    if removals > 0 && thing.failures == 0 && until_ms > now.now_ms {
+        return Want::Act(Move::Look { resources: vec![step.resource], from_ms: until_ms });
+    }
+    call(step, thing, Verb::Remove, now)
+}
+
+/// What keeps something that no record explains from being taken away, as the look before shows it.
+fn protection(step: &Step, thing: &Thing, now: &Now<'_>) -> Option<Trouble> {
+    let Blueprint::Stray { of, until_ms, .. } = &step.blueprint else { return None };
+    let Certainty::Seen(Observed::Ready(found)) = &thing.certainty else { return None };
+    if let Some(holder) = found.attached_to.as_ref().filter(|_| *of == Kind::Volume) {
+        let message = format!("it is attached to {holder}: somebody uses it");
+        return Some(ours(ErrorClass::Conflict, "InUse", &message));
+    }
+    match (until_ms, found.quarantined_until_ms) {
+        (Some(_), None) => {
+            let message = "the mark of its quarantine was taken off: somebody wants to keep it";
+            Some(ours(ErrorClass::Conflict, "Released", message))
+        }
+        (Some(_), Some(until)) if until > now.now_ms => {
+            let message = "its quarantine is not over: its mark says so";
+            Some(ours(ErrorClass::Conflict, "Quarantined", message))
+        }
+        (Some(_), Some(_)) | (None, _) => None,
     }
 }
 
@@ -346,21 +431,18 @@ fn taking_away(step: &Step, thing: &Thing, now: &Now<'_>) -> Want {
             Remedy::Retry | Remedy::ObserveFirst | Remedy::Replan => {}
         }
     }
+    if let Some(because) = protection(step, thing, now) {
+        return Want::Act(Move::Unwind { because: naming(step, thing, &because), then: After::Fail });
+    }
     match &thing.certainty {
         Certainty::Nothing | Certainty::Seen(Observed::Absent { .. }) => Want::Met,
+        // What no record explains is looked at once more before it goes.
+        Certainty::Believed if matches!(step.blueprint, Blueprint::Stray { .. }) && !thing.began => Want::Watch,
         Certainty::Believed | Certainty::Seen(Observed::Pending(_) | Observed::Ready(_) | Observed::Broken { .. }) => {
-            call(step, thing, Verb::Remove, now)
+            removing(step, thing, now)
         }
         Certainty::Maybe { looked_ms: None } => Want::Watch,
-        Certainty::Maybe { looked_ms: Some(looked) } => {
-            let from_ms = shown_by_ms(thing, now.visibility_secs);
-            if *looked >= from_ms {
-                Want::Act(Move::Settle { resource: step.resource })
-            } else {
-                let from_ms = from_ms.max(ready_ms(thing, now));
-                Want::Act(Move::Look { resources: vec![step.resource], from_ms })
-            }
-        }
+        Certainty::Maybe { looked_ms: Some(looked) } => settling(step, thing, *looked, now),
         Certainty::Seen(Observed::Leaving(_)) => Want::Watch,
     }
 }

@@ -60,6 +60,15 @@ pub enum Blueprint {
         /// The volume.
         volume: ResourceId,
     },
+    /// Something that no record explains: nothing is expected of it.
+    Stray {
+        /// Where it was found.
+        region: Region,
+        /// What it is.
+        of: Kind,
+        /// Until when it is kept, in milliseconds since 1970.
+        until_ms: Option<i64>,
+    },
 }
 
 impl Blueprint {
@@ -71,6 +80,7 @@ impl Blueprint {
             Self::Volume { .. } => Kind::Volume,
             Self::Machine { .. } => Kind::Machine,
             Self::Attachment { .. } => Kind::Attachment,
+            Self::Stray { of, .. } => *of,
         }
     }
 
@@ -78,18 +88,27 @@ impl Blueprint {
     #[must_use]
     pub fn region(&self) -> Region {
         match self {
-            Self::Key { region } => *region,
+            Self::Key { region } | Self::Stray { region, .. } => *region,
             Self::Volume { placement, .. } | Self::Machine { placement, .. } | Self::Attachment { placement, .. } => {
                 placement.region()
             }
         }
     }
 
-    /// The zone in which it stands; none for a key.
+    /// Whether the database has a row for it.
+    #[must_use]
+    pub const fn has_row(&self) -> bool {
+        match self {
+            Self::Key { .. } | Self::Volume { .. } | Self::Machine { .. } => true,
+            Self::Attachment { .. } | Self::Stray { .. } => false,
+        }
+    }
+
+    /// The zone in which it stands; none for a key, and for what is known by name alone.
     #[must_use]
     pub fn zone(&self) -> Option<Zone> {
         match self {
-            Self::Key { .. } => None,
+            Self::Key { .. } | Self::Stray { .. } => None,
             Self::Volume { placement, .. } | Self::Machine { placement, .. } | Self::Attachment { placement, .. } => {
                 Some(placement.zone())
             }
@@ -107,6 +126,10 @@ pub enum Goal {
     Running,
     /// There, as specified, and off.
     Stopped,
+    /// There, and carrying the tags that it should.
+    Tagged,
+    /// Written down as the cloud shows it, whatever that is.
+    Recorded,
     /// Not there.
     Gone,
 }
@@ -118,7 +141,7 @@ impl Goal {
         match self {
             Self::Running => Some(Power::Running),
             Self::Stopped => Some(Power::Stopped),
-            Self::Present | Self::Gone => None,
+            Self::Present | Self::Tagged | Self::Recorded | Self::Gone => None,
         }
     }
 }

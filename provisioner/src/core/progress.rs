@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use providers::{CallError, Kind, Observed, Power, RemoteId, ResourceId, Trouble};
 
-use super::{After, Candidate, Ending, Entry, Fact, Goal, Outcome, Plan, RowState, Step, Verb};
+use super::{After, Blueprint, Candidate, Ending, Entry, Fact, Goal, Outcome, Plan, RowState, Step, Verb};
 
 mod again;
 mod rows;
@@ -48,6 +48,8 @@ pub struct Thing {
     pub called_ms: Option<i64>,
     /// When the first call on it was begun.
     pub since_ms: Option<i64>,
+    /// Calls to take it away that were begun, and when the last one was.
+    pub removals: (u32, i64),
     /// Failed calls in a row.
     pub failures: u32,
     /// Failed looks in a row.
@@ -136,6 +138,7 @@ impl Thing {
             shown: false,
             called_ms,
             since_ms: None,
+            removals: (0, 0),
             failures: 0,
             look_failures: 0,
             error: None,
@@ -152,7 +155,15 @@ impl Thing {
                 self.shown = false;
                 Certainty::Maybe { looked_ms: None }
             }
-            Verb::Start | Verb::Stop | Verb::Remove => Certainty::Believed,
+            Verb::Tag => {
+                self.called_ms = Some(at_ms);
+                Certainty::Believed
+            }
+            Verb::Remove => {
+                self.removals = (self.removals.0.saturating_add(1), at_ms);
+                Certainty::Believed
+            }
+            Verb::Start | Verb::Stop => Certainty::Believed,
         };
         self.before = Some(Box::new(std::mem::replace(&mut self.certainty, unsure)));
     }
@@ -199,6 +210,22 @@ impl Thing {
     pub fn meets(&self, step: &Step) -> bool {
         match step.goal {
             Goal::Gone => self.is_gone(step.blueprint.kind()),
+            Goal::Recorded => match &self.certainty {
+                Certainty::Nothing => true,
+                Certainty::Seen(Observed::Leaving(_)) => step.blueprint.kind() == Kind::Key,
+                Certainty::Seen(observed) => !matches!(observed, Observed::Pending(_)),
+                Certainty::Believed | Certainty::Maybe { .. } => false,
+            },
+            Goal::Tagged => {
+                let is_marked = |found: &providers::Found| match &step.blueprint {
+                    Blueprint::Stray { .. } => found.quarantined_until_ms.is_some(),
+                    Blueprint::Key { .. }
+                    | Blueprint::Volume { .. }
+                    | Blueprint::Machine { .. }
+                    | Blueprint::Attachment { .. } => true,
+                };
+                matches!(&self.certainty, Certainty::Seen(Observed::Ready(found)) if is_marked(found))
+            }
             Goal::Present | Goal::Running | Goal::Stopped => match &self.certainty {
                 Certainty::Seen(Observed::Ready(found)) => {
                     step.goal.power().is_none_or(|power| found.power == Some(power))

@@ -1,5 +1,6 @@
 //! What can be asked for.
 
+use providers::ResourceId;
 use regions::Arch;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,35 @@ pub enum Request {
         /// The cache's architecture.
         arch: Arch,
     },
+    /// What there is of a builder and its cache is to be written down as the cloud shows it. Nothing is changed there.
+    Adopt {
+        /// The project.
+        project: ProjectId,
+        /// The builder's architecture.
+        arch: Arch,
+    },
+    /// A builder and its cache are to carry the tags again that they were made with.
+    Retag {
+        /// The project.
+        project: ProjectId,
+        /// The builder's architecture.
+        arch: Arch,
+    },
+    /// Something that no record explains is to carry the mark that says until when it is kept.
+    Quarantine {
+        /// Its finding.
+        stray: ResourceId,
+    },
+    /// A machine that no record explains is to be off.
+    Halt {
+        /// Its finding.
+        stray: ResourceId,
+    },
+    /// Something that no record explains is to go.
+    Collect {
+        /// Its finding.
+        stray: ResourceId,
+    },
     /// The project is to go, with all its builders and caches.
     DeleteProject {
         /// The project.
@@ -66,13 +96,15 @@ pub enum Lane {
     Project(ProjectId),
     /// An organization's own life.
     Org(OrgId),
+    /// Something that no record explains.
+    Stray(ResourceId),
 }
 
 /// How much of a tenant a job concerns. A job of a wide scope waits for the older jobs inside it, and once it is
 /// accepted none newer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// One builder.
+    /// One builder, or one thing that belongs to none.
     Builder,
     /// Everything in the project.
     Project(ProjectId),
@@ -90,6 +122,11 @@ impl Request {
             Self::Start { .. } => "start",
             Self::Destroy { .. } => "destroy",
             Self::DestroyCache { .. } => "destroy_cache",
+            Self::Adopt { .. } => "adopt",
+            Self::Retag { .. } => "retag",
+            Self::Quarantine { .. } => "quarantine",
+            Self::Halt { .. } => "halt",
+            Self::Collect { .. } => "collect",
             Self::DeleteProject { .. } => "delete_project",
             Self::DeleteOrg { .. } => "delete_org",
         }
@@ -103,7 +140,10 @@ impl Request {
             | Self::Stop { project, arch }
             | Self::Start { project, arch }
             | Self::Destroy { project, arch }
-            | Self::DestroyCache { project, arch } => Lane::Builder(project, arch),
+            | Self::DestroyCache { project, arch }
+            | Self::Adopt { project, arch }
+            | Self::Retag { project, arch } => Lane::Builder(project, arch),
+            Self::Quarantine { stray } | Self::Halt { stray } | Self::Collect { stray } => Lane::Stray(stray),
             Self::DeleteProject { project } => Lane::Project(project),
             Self::DeleteOrg { org } => Lane::Org(org),
         }
@@ -117,7 +157,12 @@ impl Request {
             | Self::Stop { .. }
             | Self::Start { .. }
             | Self::Destroy { .. }
-            | Self::DestroyCache { .. } => Scope::Builder,
+            | Self::DestroyCache { .. }
+            | Self::Adopt { .. }
+            | Self::Retag { .. }
+            | Self::Quarantine { .. }
+            | Self::Halt { .. }
+            | Self::Collect { .. } => Scope::Builder,
             Self::DeleteProject { project } => Scope::Project(project),
             Self::DeleteOrg { org } => Scope::Org(org),
         }
@@ -132,8 +177,10 @@ impl Request {
             | Self::Start { project, .. }
             | Self::Destroy { project, .. }
             | Self::DestroyCache { project, .. }
+            | Self::Adopt { project, .. }
+            | Self::Retag { project, .. }
             | Self::DeleteProject { project } => Some(project),
-            Self::DeleteOrg { .. } => None,
+            Self::DeleteOrg { .. } | Self::Quarantine { .. } | Self::Halt { .. } | Self::Collect { .. } => None,
         }
     }
 
@@ -145,8 +192,31 @@ impl Request {
             | Self::Stop { arch, .. }
             | Self::Start { arch, .. }
             | Self::Destroy { arch, .. }
-            | Self::DestroyCache { arch, .. } => Some(arch),
-            Self::DeleteProject { .. } | Self::DeleteOrg { .. } => None,
+            | Self::DestroyCache { arch, .. }
+            | Self::Adopt { arch, .. }
+            | Self::Retag { arch, .. } => Some(arch),
+            Self::DeleteProject { .. }
+            | Self::DeleteOrg { .. }
+            | Self::Quarantine { .. }
+            | Self::Halt { .. }
+            | Self::Collect { .. } => None,
+        }
+    }
+
+    /// The thing without a record that it concerns, if one.
+    #[must_use]
+    pub const fn stray(&self) -> Option<ResourceId> {
+        match *self {
+            Self::Quarantine { stray } | Self::Halt { stray } | Self::Collect { stray } => Some(stray),
+            Self::Provision { .. }
+            | Self::Stop { .. }
+            | Self::Start { .. }
+            | Self::Destroy { .. }
+            | Self::DestroyCache { .. }
+            | Self::Adopt { .. }
+            | Self::Retag { .. }
+            | Self::DeleteProject { .. }
+            | Self::DeleteOrg { .. } => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the database knows of a job's surroundings when its plan is made.
 
-use providers::VolumeShape;
+use providers::{Kind, Owner, RemoteId, ResourceId, VolumeShape};
 use regions::{Cloud, Region, Residency, Size};
 use serde::{Deserialize, Serialize};
 
@@ -72,4 +72,25 @@ pub struct Scene {
     pub projects: Vec<Project>,
     /// Every resource in the job's scope, and the organization's keys.
     pub resources: Vec<ResourceRow>,
+    /// The thing without a record, where the job is about one.
+    pub stray: Option<Stray>,
+}
+
+/// Something that carries our deployment's tag and that no record explained when it was last looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// Its finding.
+    pub id: ResourceId,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it was found.
+    pub region: Region,
+    /// The cloud's name for it.
+    pub remote: RemoteId,
+    /// Whose it is by its tags, for people.
+    pub owner: Owner,
+    /// Until when it is kept, in milliseconds since 1970; none if nobody has said.
+    pub quarantine_until_ms: Option<i64>,
+    /// The resource whose record names it by now, if one does: then it is no stray any more.
+    pub explained_by: Option<ResourceId>,
 }

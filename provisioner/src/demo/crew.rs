@@ -79,6 +79,10 @@ impl Provider for Doomed {
         self.inner.observe(region, targets).await
     }
 
+    async fn tag(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
+        self.inner.tag(token, target).await
+    }
+
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
         self.inner.remove(token, target).await
     }

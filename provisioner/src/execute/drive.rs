@@ -319,7 +319,12 @@ fn tenant_gone(request: &Request) -> Outcome {
         | Request::Stop { .. }
         | Request::Start { .. }
         | Request::Destroy { .. }
-        | Request::DestroyCache { .. } => Outcome::of(
+        | Request::DestroyCache { .. }
+        | Request::Adopt { .. }
+        | Request::Retag { .. }
+        | Request::Quarantine { .. }
+        | Request::Halt { .. }
+        | Request::Collect { .. } => Outcome::of(
             Ending::Failed,
             Trouble {
                 class: ErrorClass::Invalid,

@@ -193,7 +193,7 @@ fn job_of(row: &QueryResult) -> Result<Job, StoreError> {
         request,
         org: OrgId::from_uuid(org),
         org_name: row.parse("org_name")?,
-        project: project.map(ProjectId::from_uuid),
+        project: request.project(),
         project_name: row.parse_some("project_name")?,
         arch: row.parse_some("arch")?,
         state,

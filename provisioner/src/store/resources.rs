@@ -62,7 +62,10 @@ impl Store {
         match (request.scope(), request.project()) {
             (Scope::Org(org), _) => self.scene_of_org(org).await,
             (Scope::Project(project), _) | (Scope::Builder, Some(project)) => self.scene_of_project(project).await,
-            (Scope::Builder, None) => Ok(None),
+            (Scope::Builder, None) => match request.stray() {
+                Some(stray) => self.scene_of_stray(stray).await,
+                None => Ok(None),
+            },
         }
     }
 
@@ -83,7 +86,7 @@ impl Store {
             [project.id.as_uuid().into(), org.id.as_uuid().into()],
         );
         let resources = self.read_resources(sql).await?;
-        Ok(Some(Scene { org, projects: vec![project], resources }))
+        Ok(Some(Scene { org, projects: vec![project], resources, stray: None }))
     }
 
     async fn scene_of_org(&self, org: OrgId) -> Result<Option<Scene>, StoreError> {
@@ -97,7 +100,7 @@ impl Store {
         );
         let projects = self.query(Via::Reader, sql).await?.iter().map(project_of).collect::<Result<_, _>>()?;
         let filter = ResourceFilter { org: Some(org), ..ResourceFilter::default() };
-        Ok(Some(Scene { org: found, projects, resources: self.resources(filter).await? }))
+        Ok(Some(Scene { org: found, projects, resources: self.resources(filter).await?, stray: None }))
     }
 
     async fn read_resources(&self, sql: Sql) -> Result<Vec<ResourceRow>, StoreError> {

@@ -133,6 +133,10 @@ impl Provider for Liar {
         Ok(seen.into_iter().map(|seen| self.show(seen)).collect())
     }
 
+    async fn tag(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
+        self.honest.tag(token, target).await
+    }
+
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
         if self.is(Lie::Detaches) && matches!(target.spec, Spec::Volume(_)) {
             target.remote.iter().for_each(|remote| self.cloud.detach(remote));

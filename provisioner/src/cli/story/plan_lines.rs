@@ -35,6 +35,7 @@ fn what(step: &Step) -> String {
         Blueprint::Attachment { machine, volume, .. } => {
             format!("volume {} on machine {}", short(*volume), short(*machine))
         }
+        Blueprint::Stray { region, of, .. } => format!("a {of} without a record in {region}"),
     }
 }
 
@@ -43,6 +44,8 @@ fn goal_word(goal: Goal) -> &'static str {
         Goal::Present => "to be there",
         Goal::Running => "to be running",
         Goal::Stopped => "to be stopped",
+        Goal::Tagged => "to carry its tags",
+        Goal::Recorded => "to be written down as it is",
         Goal::Gone => "to be gone",
     }
 }

@@ -6,7 +6,7 @@ use providers::{Capabilities, ErrorClass, Kind, Owner, RemoteId, ResourceId, Tro
 use regions::{Arch, Placement, Region, Size};
 
 use super::{Blueprint, Candidate, Drop, Goal, Plan, PlanError, Prior, Step, Stock, candidates::candidates};
-use crate::core::{JobId, Org, Project, ProjectId, Request, ResourceRow, Scene};
+use crate::core::{JobId, Org, Project, ProjectId, Request, ResourceRow, RowState, Scene};
 
 /// What a plan is made from, besides the request.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,11 @@ pub fn plan(request: &Request, ground: &Ground<'_>) -> Result<Plan, PlanError> {
             Ok(ground.going(|row| row.kind == Kind::Machine && belongs(row, project, arch), None))
         }
         Request::DestroyCache { project, arch } => ground.destroy_cache(ground.project(project)?, arch),
+        Request::Adopt { project, arch } => Ok(ground.each(ground.project(project)?, arch, Goal::Recorded)),
+        Request::Retag { project, arch } => Ok(ground.each(ground.project(project)?, arch, Goal::Tagged)),
+        Request::Quarantine { stray } => ground.stray(stray, Goal::Tagged),
+        Request::Halt { stray } => ground.stray(stray, Goal::Stopped),
+        Request::Collect { stray } => ground.stray(stray, Goal::Gone),
         Request::DeleteProject { project } => {
             Ok(ground.going(|row| row.project == Some(project), Some(Drop::Project(project))))
         }
@@ -214,6 +219,37 @@ impl Ground<'_> {
         Blueprint::Machine { placement, machine, root_gib: self.root_gib, key, cache, births_cache }
     }
 
+    /// The builder and its cache as they are known, each to get there.
+    fn each(&self, project: &Project, arch: Arch, goal: Goal) -> Plan {
+        let rows = [Kind::Volume, Kind::Machine].into_iter().filter_map(|kind| self.row(kind, project, arch));
+        self.finished(None, rows.map(|row| self.prior(row, goal)).collect(), None)
+    }
+
+    /// Something that no record explains. What one explains by now is left alone.
+    fn stray(&self, id: ResourceId, goal: Goal) -> Result<Plan, PlanError> {
+        let Some(stray) = self.scene.stray.as_ref().filter(|stray| stray.id == id) else {
+            let message = format!("finding {id} is no longer open: nothing is left to be done");
+            return Err(refused(ErrorClass::Invalid, "FindingClosed", message));
+        };
+        if let Some(resource) = stray.explained_by {
+            let message = format!("{} {} is the record's own by now ({resource})", stray.kind, stray.remote);
+            return Err(refused(ErrorClass::Conflict, "Explained", message));
+        }
+        let step = Step {
+            resource: stray.id,
+            org: self.org().id,
+            project: None,
+            arch: None,
+            owner: stray.owner.clone(),
+            blueprint: Blueprint::Stray { region: stray.region, of: stray.kind, until_ms: stray.quarantine_until_ms },
+            goal,
+            incarnation: 0,
+            prior: Some(Prior { remote: Some(stray.remote.clone()), state: RowState::Ready }),
+            born_with: None,
+        };
+        Ok(self.finished(None, vec![step], None))
+    }
+
     fn destroy_cache(&self, project: &Project, arch: Arch) -> Result<Plan, PlanError> {
         if self.row(Kind::Machine, project, arch).is_some() {
             let name = format!("{}/{} {arch}", self.org().name, project.name);
@@ -228,7 +264,7 @@ impl Ground<'_> {
         let mut rows: Vec<&ResourceRow> = self.scene.resources.iter().filter(|row| matches(row)).collect();
         let order = |kind| match kind {
             Kind::Machine | Kind::Attachment => 0,
-            Kind::Volume => 1,
+            Kind::Volume | Kind::Snapshot => 1,
             Kind::Key => 2,
         };
         rows.sort_by_key(|row| (order(row.kind), row.id));
@@ -274,7 +310,7 @@ impl Ground<'_> {
 
 fn refers(blueprint: &Blueprint, id: ResourceId) -> bool {
     match blueprint {
-        Blueprint::Key { .. } => false,
+        Blueprint::Key { .. } | Blueprint::Stray { .. } => false,
         Blueprint::Volume { key, .. } => *key == id,
         Blueprint::Machine { key, cache, .. } => *key == id || *cache == id,
         Blueprint::Attachment { machine, volume, .. } => *machine == id || *volume == id,

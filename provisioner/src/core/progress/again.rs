@@ -44,6 +44,7 @@ impl Progress {
             thing.look_failures = 0;
             thing.error = None;
             thing.since_ms = None;
+            thing.removals = (0, 0);
         }
     }
 }

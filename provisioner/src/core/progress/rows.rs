@@ -12,7 +12,7 @@ impl Progress {
         let same_plan = before.plan == self.plan;
         let steps = self.plan.iter().flat_map(|plan| plan.steps.iter());
         steps
-            .filter(|step| step.blueprint.kind() != Kind::Attachment)
+            .filter(|step| step.blueprint.has_row())
             .filter_map(|step| {
                 let now = self.row(step, job);
                 // A plan that has just begun finds the rows as its priors say.

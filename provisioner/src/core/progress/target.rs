@@ -1,6 +1,8 @@
 //! From a plan's blueprint to what a provider is asked: our ids become the cloud's names, as far as they are known.
 
-use providers::{AttachmentSpec, CacheSource, KeySpec, MachineSpec, RemoteId, ResourceId, Spec, Target, VolumeSpec};
+use providers::{
+    AttachmentSpec, CacheSource, KeySpec, MachineSpec, RemoteId, ResourceId, Spec, StraySpec, Target, VolumeSpec,
+};
 
 use super::Progress;
 use crate::core::{Blueprint, Step};
@@ -48,6 +50,13 @@ impl Progress {
                 placement: *placement,
                 machine: self.remote(*machine)?,
                 volume: self.remote(*volume)?,
+            }),
+            Blueprint::Stray { region, of, until_ms } => Spec::Stray(StraySpec {
+                id: step.resource,
+                owner,
+                kind: *of,
+                region: *region,
+                quarantine_until_ms: *until_ms,
             }),
         })
     }

@@ -158,7 +158,7 @@ impl World {
             created_ms: 0,
             deleting: false,
         };
-        Scene { org, projects: vec![project], resources: self.rows.values().cloned().collect() }
+        Scene { org, projects: vec![project], resources: self.rows.values().cloned().collect(), stray: None }
     }
 
     /// Runs a job to its end, or to the crash. `facts` are those of a job that is taken over.
@@ -288,6 +288,7 @@ impl World {
                 body.rests_ms = now_ms + TAKES_MS;
                 Ok(self.observe(id, true))
             }
+            Verb::Tag => Ok(self.observe(spec.id(), true)),
             Verb::Remove => self.remove(spec.id()),
         }
     }

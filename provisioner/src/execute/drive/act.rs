@@ -48,13 +48,18 @@ impl Drive<'_> {
             (Spec::Key(_), Ok(observed)) if verb == Verb::Ensure => self.executor.lookout.trust(resource, observed),
             (Spec::Key(_), Ok(_) | Err(_)) => self.executor.lookout.distrust(resource),
             (Spec::Machine(_), Err(error)) if error.class() == ErrorClass::NoCapacity => {
-                let secs = i64::try_from(self.executor.policy.refusal_secs).unwrap_or(i64::MAX / 2_000);
-                if let Some(candidate) = self.progress.plan.as_ref().and_then(|plan| plan.candidate) {
-                    self.executor.refusals.add(candidate, self.now_ms() + secs * 1_000);
-                }
+                self.shun_candidate();
             }
             (Spec::Machine(_), Err(error)) if error.class() == ErrorClass::KeyUnusable => self.distrust_key(resource),
-            (Spec::Machine(_) | Spec::Volume(_) | Spec::Attachment(_), Ok(_) | Err(_)) => {}
+            (Spec::Machine(_) | Spec::Volume(_) | Spec::Attachment(_) | Spec::Stray(_), Ok(_) | Err(_)) => {}
+        }
+    }
+
+    /// The zone has no such machine now: other jobs try it last for a while.
+    fn shun_candidate(&self) {
+        let secs = i64::try_from(self.executor.policy.refusal_secs).unwrap_or(i64::MAX / 2_000);
+        if let Some(candidate) = self.progress.plan.as_ref().and_then(|plan| plan.candidate) {
+            self.executor.refusals.add(candidate, self.now_ms() + secs * 1_000);
         }
     }
 
@@ -100,10 +105,18 @@ impl Drive<'_> {
         for (resource, answer) in seen {
             match answer {
                 Ok(observed) if self.is_news(resource, &observed) => {
-                    if let Observed::Absent { died: Some(trouble) } = &observed
-                        && trouble.class == ErrorClass::KeyUnusable
-                    {
-                        self.distrust_key(resource);
+                    match &observed {
+                        Observed::Absent { died: Some(why) } if why.class == ErrorClass::KeyUnusable => {
+                            self.distrust_key(resource);
+                        }
+                        Observed::Absent { died: Some(why) } if why.class == ErrorClass::NoCapacity => {
+                            self.shun_candidate();
+                        }
+                        Observed::Absent { .. }
+                        | Observed::Pending(_)
+                        | Observed::Ready(_)
+                        | Observed::Leaving(_)
+                        | Observed::Broken { .. } => {}
                     }
                     self.note(Fact::Saw { resource, observed });
                 }
@@ -141,6 +154,7 @@ async fn perform(provider: &dyn Provider, verb: Verb, token: &Token, target: &Ta
         Verb::Ensure => provider.ensure(token, target).await,
         Verb::Start => provider.power(token, target, Power::Running).await,
         Verb::Stop => provider.power(token, target, Power::Stopped).await,
+        Verb::Tag => provider.tag(token, target).await,
         Verb::Remove => provider.remove(token, target).await,
     }
 }

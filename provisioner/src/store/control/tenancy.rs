@@ -14,7 +14,10 @@ impl Store {
         match *request {
             Request::DeleteProject { project } => {
                 let sql = "UPDATE projects SET deleting = $2 WHERE id = $1 \
-                           AND NOT EXISTS (SELECT 1 FROM orgs o WHERE o.id = projects.org AND o.deleting)";
+                           AND NOT EXISTS (SELECT 1 FROM orgs o WHERE o.id = projects.org AND o.deleting) \
+                           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.project = projects.id AND j.verb = 'delete_project') \
+                           AND NOT EXISTS (SELECT 1 FROM job_history h WHERE h.state = 'stuck' \
+                                           AND h.project = projects.id AND h.verb = 'delete_project')";
                 self.execute(transaction, Sql::with(sql, [project.as_uuid().into(), false.into()])).await?;
             }
             Request::DeleteOrg { org } => {
@@ -31,7 +34,12 @@ impl Store {
             | Request::Stop { .. }
             | Request::Start { .. }
             | Request::Destroy { .. }
-            | Request::DestroyCache { .. } => {}
+            | Request::DestroyCache { .. }
+            | Request::Adopt { .. }
+            | Request::Retag { .. }
+            | Request::Quarantine { .. }
+            | Request::Halt { .. }
+            | Request::Collect { .. } => {}
         }
         Ok(())
     }
@@ -54,7 +62,10 @@ impl Store {
             | Request::Stop { project, .. }
             | Request::Start { project, .. }
             | Request::Destroy { project, .. }
-            | Request::DestroyCache { project, .. } => self.expect_whole(transaction, project).await,
+            | Request::DestroyCache { project, .. }
+            | Request::Adopt { project, .. }
+            | Request::Retag { project, .. } => self.expect_whole(transaction, project).await,
+            Request::Quarantine { .. } | Request::Halt { .. } | Request::Collect { .. } => Ok(()),
         }
     }
 

@@ -1,8 +1,9 @@
-//! Accepting the deletion of a project or an organization.
+//! Accepting the deletion of a project or an organization; and jobs about things that belong to no project.
 //!
 //! The mark on the tenant and the job are written in one transaction. From then on the tenant admits no job: whoever
 //! enqueues holds the project's row while it does, so that it was either there before the mark, with a smaller id, or sees it.
 
+use providers::ResourceId;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, Value};
 use uuid::Uuid;
 
@@ -50,6 +51,7 @@ pub(super) async fn accept(db: &DatabaseConnection, new: &NewJob, now_ms: i64) -
     let tenant = match new.request.lane() {
         Lane::Org(org) => mark_org(&tx, org).await?,
         Lane::Project(project) | Lane::Builder(project, _) => mark_project(&tx, project).await?,
+        Lane::Stray(finding) => owner_of(&tx, finding).await?,
     };
     let Some(tenant) = tenant else { return Ok(Accepted::NoTenant) };
     let lane = lane_key(new.request.lane());
@@ -102,6 +104,21 @@ async fn mark_project(tx: &DatabaseTransaction, project: ProjectId) -> Result<Op
     }))
 }
 
+/// The organization to which a finding's thing belongs by its tags; no id where there is none of that name.
+async fn owner_of(tx: &DatabaseTransaction, finding: ResourceId) -> Result<Option<Tenant>, DbErr> {
+    let sql = "SELECT org, org_name FROM findings WHERE id = $1";
+    let Some(row) = tx::one(tx, sql, [finding.as_uuid().into()]).await? else { return Ok(None) };
+    let org: Option<Uuid> = row.try_get_by_index(0)?;
+    Ok(Some(Tenant {
+        org: org.unwrap_or_default(),
+        org_name: row.try_get_by_index(1)?,
+        // The job's column for its project says which finding it is about.
+        project: Some(finding.as_uuid()),
+        project_name: None,
+        org_deleting: false,
+    }))
+}
+
 async fn write(tx: &DatabaseTransaction, new: &NewJob, lane: i64, tenant: Tenant, now_ms: i64) -> Result<i64, DbErr> {
     let sql = "INSERT INTO lanes (lane, fence, stamp) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
     tx::exec(tx, sql, [lane.into()]).await?;
@@ -127,6 +144,6 @@ async fn write(tx: &DatabaseTransaction, new: &NewJob, lane: i64, tenant: Tenant
 }
 
 /// Whether that request is accepted here.
-pub(super) const fn is_deletion(request: &Request) -> bool {
-    matches!(request.lane(), Lane::Project(_) | Lane::Org(_))
+pub(super) const fn is_accepted_here(request: &Request) -> bool {
+    matches!(request.lane(), Lane::Project(_) | Lane::Org(_) | Lane::Stray(_))
 }

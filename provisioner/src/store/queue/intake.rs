@@ -89,7 +89,7 @@ impl Store {
     /// or the database's. After an outage the job may have been accepted: ask again with the same key.
     pub async fn enqueue(&self, job: NewJob, now_ms: i64) -> Result<Enqueued, StoreError> {
         check_key(&job)?;
-        if deletion::is_deletion(&job.request) {
+        if deletion::is_accepted_here(&job.request) {
             return self.enqueue_deletion(&job, now_ms).await;
         }
         let (answer, answered) = oneshot::channel();
@@ -253,6 +253,9 @@ fn check_key(job: &NewJob) -> Result<(), StoreError> {
 fn no_tenant(request: &Request) -> StoreError {
     let (what, name) = match (request, request.project()) {
         (Request::DeleteOrg { org }, _) => ("organization", org.to_string()),
+        (Request::Quarantine { stray } | Request::Halt { stray } | Request::Collect { stray }, _) => {
+            ("finding", stray.to_string())
+        }
         (_, Some(project)) => ("project", project.to_string()),
         (_, None) => ("project", String::new()),
     };

@@ -14,6 +14,7 @@ pub fn lane_key(lane: Lane) -> i64 {
         Lane::Builder(project, Arch::Arm64) => (project.as_uuid(), 2),
         Lane::Project(project) => (project.as_uuid(), 3),
         Lane::Org(org) => (org.as_uuid(), 4),
+        Lane::Stray(stray) => (stray.as_uuid(), 5),
     };
     fold(uuid).wrapping_add(mark)
 }

@@ -1,5 +1,6 @@
 //! From columns to requests and claims, the same for both databases.
 
+use providers::ResourceId;
 use uuid::Uuid;
 
 use crate::core::{Entry, Fact, JobId, OrgId, ProjectId, Request};
@@ -41,7 +42,7 @@ impl JobColumns {
                 claim,
                 request,
                 org: OrgId::from_uuid(self.org),
-                project: self.project.map(ProjectId::from_uuid),
+                project: request.project(),
                 attempt: self.attempt,
                 priority: self.rank.saturating_neg(),
                 created_ms: self.created,
@@ -53,8 +54,9 @@ impl JobColumns {
     }
 }
 
-/// A request from its columns.
+/// A request from its columns. One about something without a record has its finding where others have their project.
 pub(crate) fn request(verb: &str, project: Option<Uuid>, org: Uuid, arch: Option<&str>) -> Result<Request, String> {
+    let stray = project.map(ResourceId::from_uuid).ok_or_else(|| format!("`{verb}` without a finding"));
     let project = project.map(ProjectId::from_uuid).ok_or_else(|| format!("`{verb}` without a project"));
     let arch = arch.ok_or_else(|| format!("`{verb}` without an architecture"));
     let arch = arch.and_then(|arch| arch.parse().map_err(|error: regions::UnknownArch| error.to_string()));
@@ -64,6 +66,11 @@ pub(crate) fn request(verb: &str, project: Option<Uuid>, org: Uuid, arch: Option
         "start" => Request::Start { project: project?, arch: arch? },
         "destroy" => Request::Destroy { project: project?, arch: arch? },
         "destroy_cache" => Request::DestroyCache { project: project?, arch: arch? },
+        "adopt" => Request::Adopt { project: project?, arch: arch? },
+        "retag" => Request::Retag { project: project?, arch: arch? },
+        "quarantine" => Request::Quarantine { stray: stray? },
+        "halt" => Request::Halt { stray: stray? },
+        "collect" => Request::Collect { stray: stray? },
         "delete_project" => Request::DeleteProject { project: project? },
         "delete_org" => Request::DeleteOrg { org: OrgId::from_uuid(org) },
         other => return Err(format!("`{other}` is no request that this version knows")),

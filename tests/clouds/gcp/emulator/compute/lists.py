@@ -105,6 +105,8 @@ def operation(world, call) -> dict:
 HANDLERS = {
     **{f"{collection}.list": _list(collection) for collection in ("instances", "disks")},
     **{f"{collection}.aggregatedList": _aggregated(collection) for collection in ("instances", "disks")},
+    # There is no way to make one here.
+    "snapshots.list": lambda world, call: listed(world, call, "snapshots", "Snapshot", []),
     "zoneOperations.list": _list("operations"),
     "zoneOperations.get": operation,
 }
