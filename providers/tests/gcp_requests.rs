@@ -386,15 +386,18 @@ async fn refusals_are_classified_by_reason_and_status() {
         (403, "forbidden", ErrorClass::Denied),
         (400, "invalid", ErrorClass::Invalid),
         (400, "resourceInUseByAnotherResource", ErrorClass::Conflict),
-        (412, "conditionNotMet", ErrorClass::Conflict),
+        (412, "conditionNotMet", ErrorClass::Denied),
         (400, "somethingNew", ErrorClass::Unrecognized),
     ] {
         paper.answer(status, &refusal(status, reason));
         // Where the key may be the reason, it is looked at: this one is sound.
         let (key, policy) = good_key();
-        if matches!(class, ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::Unrecognized) {
+        let is_policy = reason == "conditionNotMet";
+        if !is_policy && matches!(class, ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::Unrecognized) {
             paper.answer(200, &key);
             paper.answer(200, &policy);
+            let version = json!({ "name": format!("{KEY}/cryptoKeyVersions/1"), "state": "ENABLED" });
+            paper.answer(200, &json!({ "cryptoKeyVersions": [version] }));
         }
         let error = provider.ensure(&token(), &target(machine(CacheSource::Born(cache())))).await.expect_err(reason);
         assert_eq!((error.class(), error.trouble.code.as_str()), (class, reason), "{error}");
@@ -426,9 +429,33 @@ async fn an_error_inside_a_200_is_an_error() {
     ] {
         let errors = json!([{ "code": code, "message": "words" }]);
         paper.answer(200, &operation(&json!({ "status": "DONE", "error": { "errors": errors } })));
-        let error = provider.ensure(&token(), &target(machine(CacheSource::Born(cache())))).await.expect_err(code);
-        assert_eq!((error.class(), error.trouble.code.as_str()), (class, code));
+        let answer = provider.ensure(&token(), &target(machine(CacheSource::Born(cache())))).await;
+        // What another request may cure is the death of what this one made; the rest is a refusal.
+        let trouble = match answer {
+            Ok(Observed::Absent { died: Some(trouble) }) if class.remedy() == providers::Remedy::ObserveFirst => {
+                trouble
+            }
+            Err(error) if class.remedy() != providers::Remedy::ObserveFirst => error.trouble,
+            other => panic!("{code}: {other:?}"),
+        };
+        assert_eq!((trouble.class, trouble.code.as_str()), (class, code));
     }
+}
+
+#[tokio::test]
+async fn an_old_version_that_is_disabled_is_named() {
+    let (paper, provider) = provider(|_| {}).await;
+    paper.answer(400, &refusal(400, "somethingNew"));
+    let primary = json!({ "name": format!("{KEY}/cryptoKeyVersions/2"), "state": "ENABLED" });
+    paper.answer(200, &json!({ "name": KEY, "purpose": "ENCRYPT_DECRYPT", "primary": primary }));
+    let member = "serviceAccount:service-123456789012@compute-system.iam.gserviceaccount.com";
+    let binding = json!({ "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "members": [member] });
+    paper.answer(200, &json!({ "version": 3, "bindings": [binding] }));
+    let old = json!({ "name": format!("{KEY}/cryptoKeyVersions/1"), "state": "DISABLED" });
+    paper.answer(200, &json!({ "cryptoKeyVersions": [primary, old] }));
+    let error = provider.ensure(&token(), &target(machine(CacheSource::Born(cache())))).await.expect_err("locked");
+    assert_eq!(error.class(), ErrorClass::KeyUnusable);
+    assert!(error.trouble.message.contains(&format!("versions enable 1 --key {KEY}")), "{error}");
 }
 
 #[tokio::test]
