@@ -12,6 +12,7 @@
 //! and `cloudkms.keyRings.create`, `cloudkms.cryptoKeys.*` (create, get, list, update, getIamPolicy, and setIamPolicy where
 //! we grant), `cloudkms.keyRings.getIamPolicy`, `cloudkms.cryptoKeyVersions.list` and `.destroy`.
 
+mod admission;
 mod check;
 mod clients;
 mod codes;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use providers::{CallError, ErrorClass, Kind, Observed, Provider, ResourceId, Target};
+use providers::{CallError, ErrorClass, Kind, Observed, Provider, ResourceId, Spec, Target};
 use regions::Region;
 use tokio::{sync::oneshot, task::JoinSet};
 
@@ -60,20 +60,16 @@ impl Lookout {
     /// What the cloud shows of that target at the region's next tick; at once where nothing is known yet and the last tick is
     /// long enough ago.
     pub(super) async fn look(&self, provider: &Arc<dyn Provider>, target: Target, at_once: bool) -> Answer {
-        if target.spec.kind() == Kind::Key
-            && let Some(observed) = self.trusted(target.spec.id())
-        {
+        let is_key = matches!(target.spec, Spec::Key(_));
+        if is_key && let Some(observed) = self.trusted(target.spec.id()) {
             return Ok(observed);
         }
         let (reply, answer) = oneshot::channel();
         let region = target.spec.region();
-        let kind = target.spec.kind();
         let id = target.spec.id();
         self.join(provider, region, Waiting { target, reply }, at_once);
         let answer = answer.await.unwrap_or_else(|_| Err(interrupted()));
-        if kind == Kind::Key
-            && let Ok(observed) = &answer
-        {
+        if is_key && let Ok(observed) = &answer {
             self.trust(id, observed);
         }
         answer
