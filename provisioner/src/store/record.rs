@@ -45,12 +45,18 @@ const UNFENCED: &str = "SELECT j.id, j.org, j.project, j.cancel_asked, \
      FROM jobs j WHERE j.id = $2 AND $1 IS NOT NULL AND $3 IS NOT NULL AND $4 IS NOT NULL";
 
 impl Store {
-    /// The same database, on SQLite without the rule that only a job's present holder may write for it.
+    /// The same database, on SQLite without the rule that only a job's present holder may write for it; nobody is told that a
+    /// session is over either.
     #[cfg(feature = "sabotage")]
     #[must_use]
     pub const fn without_fencing(mut self) -> Self {
         self.unfenced = true;
         self
+    }
+
+    #[cfg(feature = "sabotage")]
+    pub(super) const fn is_unfenced(&self) -> bool {
+        self.unfenced
     }
 
     #[cfg(feature = "sabotage")]

