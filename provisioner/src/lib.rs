@@ -5,5 +5,6 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod execute;
+pub mod reconcile;
 pub mod store;
 pub mod worker;

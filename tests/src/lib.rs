@@ -7,6 +7,8 @@ pub mod binary;
 pub mod cli;
 pub mod database;
 pub mod emulator;
+pub mod house;
+pub mod liar;
 pub mod simulation;
 
 use std::path::PathBuf;

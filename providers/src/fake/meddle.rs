@@ -100,6 +100,13 @@ impl FakeCloud {
         }
     }
 
+    /// The mark of a quarantine is taken off, as a person does who wants to keep the thing.
+    pub fn unmark(&self, remote: &RemoteId) {
+        if let Some(tags) = self.state().tags_of(remote) {
+            tags.quarantined_until_ms = None;
+        }
+    }
+
     /// Terminates a machine.
     pub fn terminate(&self, machine: &RemoteId) {
         let _ = self.state().terminate(machine);
@@ -125,6 +132,13 @@ impl FakeCloud {
     /// Has a volume be under no key: what a volume made by hand looks like.
     pub fn unencrypt_volume(&self, volume: &RemoteId) {
         self.set_volume_key(volume, &RemoteId::unknown());
+    }
+
+    /// Has a volume be of another size, as a person with a console may have it.
+    pub fn resize_volume(&self, volume: &RemoteId, size_gib: u32) {
+        if let Some(volume) = self.state().volumes.get_mut(volume) {
+            volume.size_gib = size_gib;
+        }
     }
 
     /// Destroys a volume, attached or not, at once.

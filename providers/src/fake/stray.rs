@@ -6,7 +6,7 @@ use super::state::{KeyState, MachineLife, State, Tags, VolumeLife};
 use crate::{CallError, ErrorClass, Found, Kind, Observed, RemoteId, Spec, StraySpec, Target};
 
 impl State {
-    fn tags_of(&mut self, remote: &RemoteId) -> Option<&mut Tags> {
+    pub(super) fn tags_of(&mut self, remote: &RemoteId) -> Option<&mut Tags> {
         if let Some(machine) = self.machines.get_mut(remote) {
             return machine.is_live().then_some(&mut machine.tags);
         }

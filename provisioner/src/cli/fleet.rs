@@ -4,16 +4,18 @@ use providers::Kind;
 
 use super::{
     Failure,
-    args::{BuilderCommand, BuilderTarget, CacheCommand},
+    args::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand},
     confirm,
     enqueue::enqueue,
     screen::or_dash,
     session::Session,
+    span::Moment,
+    time::clock_time,
     view::{BuilderView, CacheView},
 };
 use crate::{
     core::{Name, Org, Project, ProjectId, Request, ResourceRow},
-    store::ResourceFilter,
+    store::{Hold, ResourceFilter},
 };
 use regions::Arch;
 
@@ -26,6 +28,17 @@ pub(crate) async fn builder(session: &Session, command: BuilderCommand) -> Resul
         BuilderCommand::Start(target) => ask(session, target, |project, arch| Request::Start { project, arch }).await,
         BuilderCommand::Destroy(target) => {
             ask(session, target, |project, arch| Request::Destroy { project, arch }).await
+        }
+        BuilderCommand::Hold { builder, until, reason } => hold(session, &builder, until, reason).await,
+        BuilderCommand::Unhold { builder } => {
+            let project = known(session, &builder).await?;
+            let was = session.store.let_go(project, builder.arch).await?;
+            said(session, &builder, if was { "let go" } else { "was not held" })
+        }
+        BuilderCommand::Touch { builder } => {
+            let project = known(session, &builder).await?;
+            session.store.touch(project, builder.arch, session.now_ms()).await?;
+            said(session, &builder, "used just now")
         }
         BuilderCommand::List { org } => builders(session, org.as_ref()).await,
     }
@@ -49,6 +62,35 @@ async fn ask(
 ) -> Result<(), Failure> {
     let (_, project) = session.store.project(&target.project.org, &target.project.project).await?;
     enqueue(session, request(project.id, target.arch), target.enqueue).await
+}
+
+async fn known(session: &Session, builder: &BuilderName) -> Result<ProjectId, Failure> {
+    let (_, project) = session.store.project(&builder.project.org, &builder.project.project).await?;
+    Ok(project.id)
+}
+
+async fn hold(session: &Session, builder: &BuilderName, until: Moment, reason: String) -> Result<(), Failure> {
+    let now_ms = session.now_ms();
+    let until_ms = until.ms(now_ms);
+    if until_ms <= now_ms {
+        return Err(
+            Failure::usage("--until is in the past").remedy("give a time to come, or a length of time such as 8h")
+        );
+    }
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("--reason is empty").remedy("say why, for whoever meets the hold"));
+    }
+    let project = known(session, builder).await?;
+    session.store.hold(project, builder.arch, &Hold { until_ms, reason }, now_ms).await?;
+    said(session, builder, &format!("held until {}", clock_time(until_ms)))
+}
+
+fn said(session: &Session, builder: &BuilderName, what: &str) -> Result<(), Failure> {
+    if session.screen.is_json() {
+        let project = builder.project.to_string();
+        return session.screen.json(&serde_json::json!({ "project": project, "arch": builder.arch, "result": what }));
+    }
+    session.screen.line(&format!("builder {} {}: {what}", builder.project, builder.arch))
 }
 
 /// Rows with the names of their tenants.

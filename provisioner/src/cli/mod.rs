@@ -14,8 +14,10 @@ mod follow;
 mod job;
 mod logging;
 mod migrate;
+mod reconcile;
 pub(crate) mod screen;
 mod session;
+pub(crate) mod span;
 pub(crate) mod story;
 mod tenant;
 pub(crate) mod time;
@@ -109,6 +111,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let plan = worker::Plan::new(&config, &args)?;
             let session = Session::open(config, screen).await?;
             worker::work(&session, plan).await
+        }
+        Command::Reconcile(args) => {
+            logging::start(&global, "warn");
+            let config = load_config(&global)?;
+            let plan = reconcile::Plan::new(&config, args)?;
+            let session = Session::open(config, screen).await?;
+            reconcile::reconcile(&session, plan).await
         }
         Command::Project(command) => {
             let action = tenant::ProjectAction::new(command)?;

@@ -4,17 +4,17 @@ use regions::{Cloud, Region};
 
 use super::{
     Failure,
-    args::{OrgCommand, ProjectCommand, ProjectCreate},
+    args::{After, IdleFlags, OrgCommand, ProjectCommand, ProjectCreate},
     clock, confirm,
     enqueue::enqueue,
     screen::or_dash,
     session::Session,
     time,
-    view::{OrgView, ProjectView},
+    view::{OrgView, ProjectView, RulesView},
 };
 use crate::{
     core::{Request, scene::CacheShape},
-    store::NewProject,
+    store::{NewProject, Rules},
 };
 
 pub(crate) async fn org(session: &Session, command: OrgCommand) -> Result<(), Failure> {
@@ -108,7 +108,9 @@ impl ProjectAction {
     pub(crate) fn new(command: ProjectCommand) -> Result<Self, Failure> {
         Ok(match command {
             ProjectCommand::Create(flags) => Self::Create(CheckedProject::new(flags)?),
-            other @ (ProjectCommand::List { .. } | ProjectCommand::Delete { .. }) => Self::Other(other),
+            other @ (ProjectCommand::List { .. } | ProjectCommand::Delete { .. } | ProjectCommand::Set { .. }) => {
+                Self::Other(other)
+            }
         })
     }
 }
@@ -117,6 +119,15 @@ pub(crate) async fn project(session: &Session, action: ProjectAction) -> Result<
     match action {
         ProjectAction::Create(checked) => create(session, checked).await,
         ProjectAction::Other(ProjectCommand::Create(flags)) => create(session, CheckedProject::new(flags)?).await,
+        ProjectAction::Other(ProjectCommand::Set { project, idle }) => {
+            let (_, found) = session.store.project(&project.org, &project.project).await?;
+            let rules = ruled(session.store.rules(found.id).await?, idle);
+            session.store.set_rules(found.id, rules).await?;
+            if session.screen.is_json() {
+                return session.screen.json(&RulesView::from(rules));
+            }
+            session.screen.line(&format!("project {project}: {}", RulesView::from(rules)))
+        }
         ProjectAction::Other(ProjectCommand::List { org }) => {
             let org = session.org_id(org.as_ref()).await?;
             list(session, &session.store.projects(org).await?)
@@ -144,6 +155,10 @@ async fn create(session: &Session, checked: CheckedProject) -> Result<(), Failur
         cache,
     };
     let project = session.store.create_project(new, session.now_ms()).await?;
+    let rules = ruled(Rules::default(), flags.idle);
+    if rules != Rules::default() {
+        session.store.set_rules(project.id, rules).await?;
+    }
     let screen = session.screen;
     if screen.is_json() {
         return screen.json(&ProjectView::new(&org, &project));
@@ -153,6 +168,16 @@ async fn create(session: &Session, checked: CheckedProject) -> Result<(), Failur
         "project {} made: residency {}, {} in {place}, builders {}, caches {} GiB",
         flags.project, project.residency, project.cloud, project.size, project.cache.size_gib
     ))
+}
+
+/// Rules with what the flags say laid over them.
+fn ruled(rules: Rules, flags: IdleFlags) -> Rules {
+    let over = |flag: Option<After>, before| flag.map_or(before, |After(secs)| secs);
+    Rules {
+        idle_stop_secs: over(flags.idle_stop, rules.idle_stop_secs),
+        idle_destroy_secs: over(flags.idle_destroy, rules.idle_destroy_secs),
+        cache_destroy_secs: over(flags.cache_destroy, rules.cache_destroy_secs),
+    }
 }
 
 fn list(session: &Session, projects: &[(crate::core::Org, crate::core::Project)]) -> Result<(), Failure> {

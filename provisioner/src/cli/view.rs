@@ -6,10 +6,10 @@ use providers::{Kind, Trouble};
 use regions::{Arch, Cloud, Residency, Size};
 use serde::Serialize;
 
-use super::time::rfc3339;
+use super::time::{rfc3339, span};
 use crate::{
     core::{Blueprint, JobId, JobState, Org, Outcome, Project, Request, ResourceRow},
-    store::Job,
+    store::{Job, Rules},
 };
 
 /// A job.
@@ -138,6 +138,38 @@ impl ProjectView {
             created_at: rfc3339(project.created_ms),
             deleting: project.deleting,
         }
+    }
+}
+
+/// What becomes of what is not used; null is never.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct RulesView {
+    pub(crate) idle_stop_secs: Option<i64>,
+    pub(crate) idle_destroy_secs: Option<i64>,
+    pub(crate) cache_destroy_secs: Option<i64>,
+}
+
+impl From<Rules> for RulesView {
+    fn from(rules: Rules) -> Self {
+        Self {
+            idle_stop_secs: rules.idle_stop_secs,
+            idle_destroy_secs: rules.idle_destroy_secs,
+            cache_destroy_secs: rules.cache_destroy_secs,
+        }
+    }
+}
+
+impl std::fmt::Display for RulesView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words =
+            |secs: Option<i64>| secs.map_or_else(|| "never".to_owned(), |secs| format!("after {}", span(secs * 1_000)));
+        write!(
+            f,
+            "idle builders stopped {}, taken away {}; unused caches taken away {}",
+            words(self.idle_stop_secs),
+            words(self.idle_destroy_secs),
+            words(self.cache_destroy_secs)
+        )
     }
 }
 

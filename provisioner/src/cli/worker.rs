@@ -63,7 +63,7 @@ impl Plan {
 }
 
 /// The clouds that the configuration opens.
-fn providers(config: &Config) -> Result<Providers, Failure> {
+pub(crate) fn providers(config: &Config) -> Result<Providers, Failure> {
     let mut providers = Providers::new();
     if config.fake.is_some() {
         return Ok(providers);
@@ -97,7 +97,7 @@ fn providers(config: &Config) -> Result<Providers, Failure> {
 }
 
 /// A modelled cloud in the place of every real one.
-fn modelled(config: FakeConfig, clock: Anchored) -> Providers {
+pub(crate) fn modelled(config: FakeConfig, clock: Anchored) -> Providers {
     tracing::warn!(
         "THE CLOUD IS A MODEL: [fake] is in the configuration, nothing real is made, and all that it knows is gone when this \
          process ends"
@@ -106,7 +106,7 @@ fn modelled(config: FakeConfig, clock: Anchored) -> Providers {
     Cloud::ALL.into_iter().map(|kind| (kind, Arc::new(cloud.provider(kind)) as Arc<dyn Provider>)).collect()
 }
 
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "worker".to_owned() } else { name.to_owned() }
@@ -151,7 +151,7 @@ fn summary(session: &Session, id: &WorkerId, summary: &Summary) -> Result<(), Fa
 }
 
 /// The first signal stops the worker gently, the second at once.
-fn listen(stop: CancellationToken) -> Result<(), Failure> {
+pub(crate) fn listen(stop: CancellationToken) -> Result<(), Failure> {
     let told = |error: std::io::Error| Failure::failed(format!("signals can't be received: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(told)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(told)?;

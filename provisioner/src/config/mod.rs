@@ -14,7 +14,7 @@ use std::{
 use providers::{aws::AwsConfig, fake::FakeConfig, gcp::GcpConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::core::Policy;
+use crate::{core::Policy, reconcile::Settings};
 
 pub use error::ConfigError;
 
@@ -43,6 +43,9 @@ pub struct Config {
     /// Delays, deadlines and caps.
     #[serde(default)]
     pub policy: Policy,
+    /// The brakes of reconcile.
+    #[serde(default)]
+    pub reconcile: Settings,
     /// The worker process.
     #[serde(default)]
     pub worker: WorkerSection,
@@ -157,6 +160,9 @@ impl Config {
             return Err(at(key, problem.to_owned()));
         }
         if let Some((key, problem)) = config.policy.problem() {
+            return Err(at(key, problem.to_owned()));
+        }
+        if let Some((key, problem)) = config.reconcile.problem() {
             return Err(at(key, problem.to_owned()));
         }
         if config.fake.is_some() && (config.aws.is_some() || config.gcp.is_some()) {

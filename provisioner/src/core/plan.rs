@@ -95,6 +95,15 @@ impl Blueprint {
         }
     }
 
+    /// The key under which it is; none for what has none of its own.
+    #[must_use]
+    pub const fn key(&self) -> Option<ResourceId> {
+        match self {
+            Self::Volume { key, .. } | Self::Machine { key, .. } => Some(*key),
+            Self::Key { .. } | Self::Attachment { .. } | Self::Stray { .. } => None,
+        }
+    }
+
     /// Whether the database has a row for it.
     #[must_use]
     pub const fn has_row(&self) -> bool {

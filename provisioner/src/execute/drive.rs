@@ -13,7 +13,7 @@ use crate::{
         Drop, Ending, Fact, Ground, Move, Now, Outcome, Phase, Plan, PlanError, Progress, Request, RowState, Scene,
         Scope, Stock, next, plan,
     },
-    store::{Claimed, RecordError, StoreError},
+    store::{Claimed, Hold, RecordError, StoreError},
 };
 
 /// How long a job waits for another that is making the same key, in milliseconds.
@@ -222,9 +222,16 @@ impl<'a> Drive<'a> {
         if request.scope() != Scope::Builder && store.older_jobs_in_scope(&request, self.claimed.claim.job).await? > 0 {
             return Ok(Some(Handled::Later { run_at_ms: self.now_ms() + SCOPE_MS }));
         }
+        if let Some((name, hold)) = store.hold_against(&request, self.now_ms()).await? {
+            return self.end(held(&request, &name, &hold)).await.map(Some);
+        }
         let Some(scene) = store.scene(&request).await? else {
             return self.end(tenant_gone(&request)).await.map(Some);
         };
+        if let Request::Destroy { project, arch } = request {
+            // A cache is used until its builder goes.
+            store.touch(project, arch, self.now_ms()).await?;
+        }
         match self.make_plan(&request, &scene) {
             Ok(plan) => {
                 self.note(Fact::Planned { plan });
@@ -309,6 +316,17 @@ impl<'a> Drive<'a> {
         let facts = if ended { Vec::new() } else { vec![Fact::Ended { outcome: outcome.clone() }] };
         Ok(Handled::Ended { outcome, facts, drops })
     }
+}
+
+/// Somebody holds what the job was to stop or take away. A tenant's deletion was accepted, and stays so until a person decides.
+fn held(request: &Request, name: &str, hold: &Hold) -> Outcome {
+    let until = jiff::Timestamp::from_millisecond(hold.until_ms)
+        .map_or_else(|_| hold.until_ms.to_string(), |at| at.to_string());
+    let message = format!("{name} is held until {until}: {}", hold.reason);
+    let because = Trouble { class: ErrorClass::Conflict, code: "Held".to_owned(), message };
+    let remedy = "wait, or let it go with `provisioner builder unhold`; then `provisioner job retry`".to_owned();
+    let ending = if request.scope() == Scope::Builder { Ending::Failed } else { Ending::Stuck };
+    Outcome { ending, because: Some(because), remedy: Some(remedy) }
 }
 
 /// A deletion whose tenant has gone has nothing left to do; anything else has nothing to stand on.

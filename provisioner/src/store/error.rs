@@ -224,7 +224,7 @@ impl StoreError {
     }
 
     /// Anything that has no class of its own.
-    pub(super) fn other(reason: impl ToString) -> Self {
+    pub(crate) fn other(reason: impl ToString) -> Self {
         Self::new(Class::Other, reason)
     }
 

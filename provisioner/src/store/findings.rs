@@ -13,7 +13,7 @@ use super::{
     Store, StoreError,
     sql::{Row, Sql, Via},
 };
-use crate::core::{Finding, JobId, Name, Org, OrgId, Scene, Stray};
+use crate::core::{Finding, JobId, JobState, Name, Org, OrgId, Scene, Stray};
 
 /// Findings that are written in one statement.
 const BATCH: usize = 200;
@@ -33,6 +33,8 @@ pub struct Sighting {
     pub repairs: u32,
     /// The last of them.
     pub job: Option<JobId>,
+    /// How that job ended, if it has and is remembered.
+    pub job_state: Option<JobState>,
     /// The finding as it was last seen.
     pub finding: Finding,
 }
@@ -61,9 +63,10 @@ impl Store {
     /// Those of the database.
     pub async fn sightings(&self, region: Region) -> Result<BTreeMap<ResourceId, Sighting>, StoreError> {
         let mut sql = Sql::new(
-            "SELECT id, first_seen, last_seen, sightings, quarantine_until, repairs, job, subject FROM findings WHERE cloud = ",
+            "SELECT f.id, f.first_seen, f.last_seen, f.sightings, f.quarantine_until, f.repairs, f.job, f.subject, \
+             h.state AS job_state FROM findings f LEFT JOIN job_history h ON h.id = f.job WHERE f.cloud = ",
         );
-        sql.bind(region.cloud().as_str()).push(" AND region = ").bind(region.name());
+        sql.bind(region.cloud().as_str()).push(" AND f.region = ").bind(region.name());
         let rows = self.query(Via::Reader, sql).await?;
         let mut found = BTreeMap::new();
         for row in &rows {
@@ -146,8 +149,8 @@ impl Store {
     /// Those of the database.
     pub async fn findings(&self) -> Result<Vec<Sighting>, StoreError> {
         let sql = Sql::new(
-            "SELECT id, first_seen, last_seen, sightings, quarantine_until, repairs, job, subject FROM findings \
-             ORDER BY first_seen, id",
+            "SELECT f.id, f.first_seen, f.last_seen, f.sightings, f.quarantine_until, f.repairs, f.job, f.subject, \
+             h.state AS job_state FROM findings f LEFT JOIN job_history h ON h.id = f.job ORDER BY f.first_seen, f.id",
         );
         let rows = self.query(Via::Reader, sql).await?;
         rows.iter().map(|row| sighting_of(&Row::new("findings", "id", row))).collect()
@@ -157,7 +160,7 @@ impl Store {
     pub(super) async fn scene_of_stray(&self, id: ResourceId) -> Result<Option<Scene>, StoreError> {
         let sql = Sql::with(
             "SELECT f.id, f.first_seen, f.last_seen, f.sightings, f.quarantine_until, f.repairs, f.job, f.subject, f.org_name, \
-             f.org FROM findings f WHERE f.id = $1",
+             f.org, CAST(NULL AS text) AS job_state FROM findings f WHERE f.id = $1",
             [id.as_uuid().into()],
         );
         let rows = self.query(Via::Reader, sql).await?;
@@ -293,6 +296,10 @@ fn sighting_of(row: &Row<'_>) -> Result<Sighting, StoreError> {
         quarantine_until_ms: row.get("quarantine_until")?,
         repairs: row.number("repairs")?,
         job: row.get::<Option<i64>>("job")?.map(JobId),
+        job_state: match row.get::<Option<String>>("job_state")? {
+            Some(_) => Some(row.word("job_state")?),
+            None => None,
+        },
         finding: row.json("subject")?,
     })
 }

@@ -12,10 +12,12 @@ mod findings;
 mod jobs;
 pub(crate) mod queue;
 mod record;
+mod records;
 mod resources;
 mod snapshot;
 mod sql;
 mod tenants;
+mod upkeep;
 
 use std::{
     fmt,
@@ -35,8 +37,10 @@ pub use findings::{Run, Sighting};
 pub use jobs::{Job, JobFilter};
 pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
 pub use record::Recorded;
+pub use records::{KnownOwner, Mate, Record, Work};
 pub use resources::ResourceFilter;
 pub use tenants::NewProject;
+pub use upkeep::{Hold, Rules};
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub struct ResourceFilter {
     pub kind: Option<Kind>,
 }
 
-const RESOURCE: &str = "r.id, r.kind, r.org, r.project, r.arch, r.cloud, r.region, r.zone, r.residency, r.remote, r.state, \
+pub(super) const RESOURCE: &str = "r.id, r.kind, r.org, r.project, r.arch, r.cloud, r.region, r.zone, r.residency, r.remote, r.state, \
      r.incarnation, r.blueprint, r.address, r.job, r.created, r.updated";
 
 impl Store {
@@ -109,7 +109,7 @@ impl Store {
     }
 }
 
-fn resource_of(row: &QueryResult) -> Result<ResourceRow, StoreError> {
+pub(super) fn resource_of(row: &QueryResult) -> Result<ResourceRow, StoreError> {
     let row = Row::new("resources", "id", row);
     let kind = row.word::<Kind>("kind")?;
     let region = region_of(&row)?;

@@ -4,7 +4,10 @@ use clap::{Args, Subcommand};
 use regions::Arch;
 
 use super::{Enqueue, ProjectPath};
-use crate::core::Name;
+use crate::{
+    cli::span::{Moment, parse_moment},
+    core::Name,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BuilderCommand {
@@ -26,6 +29,29 @@ pub(crate) enum BuilderCommand {
   provisioner builder destroy acme/web --arch arm64
   provisioner cache destroy acme/web --arch arm64      and its cache")]
     Destroy(BuilderTarget),
+    /// Keep reconcile, stops and removals off a builder until a time
+    #[command(after_long_help = "Example:
+  provisioner builder hold acme/web --arch arm64 --until 8h --reason 'INC-4711: looking at its disk'")]
+    Hold {
+        #[command(flatten)]
+        builder: BuilderName,
+        /// Until when: RFC 3339, or a length of time from now such as 8h
+        #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+        until: Moment,
+        /// Why, for whoever meets the hold
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Let a builder go that is held
+    Unhold {
+        #[command(flatten)]
+        builder: BuilderName,
+    },
+    /// Say that a builder is being used: its project's idle times count from here
+    Touch {
+        #[command(flatten)]
+        builder: BuilderName,
+    },
     /// List the builders
     List {
         /// Those of one organization only
@@ -54,6 +80,16 @@ pub(crate) enum CacheCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BuilderName {
+    /// The project
+    #[arg(value_name = "ORG/PROJECT")]
+    pub(crate) project: ProjectPath,
+    /// CPU architecture: x86_64 or arm64
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Arch,
 }
 
 #[derive(Clone, Debug, Args)]

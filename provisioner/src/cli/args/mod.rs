@@ -4,6 +4,7 @@
 
 mod builder;
 mod job;
+mod reconcile;
 mod tenant;
 mod worker;
 
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use builder::{BuilderCommand, BuilderTarget, CacheCommand};
+pub(crate) use builder::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand};
 pub(crate) use job::{JobCommand, JobListArgs};
-pub(crate) use tenant::{OrgCommand, ProjectCommand, ProjectCreate, ProjectPath};
+pub(crate) use reconcile::{ReconcileArgs, ReconcileCommand};
+pub(crate) use tenant::{After, IdleFlags, OrgCommand, ProjectCommand, ProjectCreate, ProjectPath};
 pub(crate) use worker::{LogFormat, WorkerArgs};
 
 /// Encrypted cache volumes and builder machines, in the region where they belong.
@@ -121,6 +123,25 @@ pub(crate) enum Command {
     /// Jobs: what was asked, how far it is, and why it failed
     #[command(subcommand)]
     Job(JobCommand),
+    /// Compare the clouds with the database, explain what differs, and have jobs mend it
+    ///
+    /// Lists every configured region to the end, compares, and enqueues repairs that the brakes let through; it changes no
+    /// cloud itself. A region that can't be listed completely is left alone. What nobody has a record of is kept, marked, for a time
+    /// before it goes. Customers' data in a wrong place or under a wrong key is told first, and its machine is stopped at once.
+    #[command(
+        after_long_help = "Exit status: 0 when all was seen and nothing needs a person, or another run has the right to run;
+1 when a region failed, something needs a person, or an item of a plan is not true any more;
+2 bad usage or configuration; 3 with --plan, when there is anything to do.
+
+Examples:
+  provisioner reconcile --plan plan.json         look, judge, take out what you don't want
+  provisioner reconcile --apply plan.json
+  provisioner reconcile                          find and repair under the brakes: cron, a timer
+  provisioner reconcile --every 5m               the same, for ever; of many, one runs
+  provisioner reconcile history
+  provisioner reconcile show 12"
+    )]
+    Reconcile(ReconcileArgs),
     /// Take jobs from the queue and carry them out
     ///
     /// Holds many jobs in flight in one process; run several processes for more, or for safety. SIGTERM or Ctrl-C stops it

@@ -6,7 +6,10 @@ use clap::{Args, Subcommand};
 use regions::{Cloud, Residency, Size};
 
 use super::Enqueue;
-use crate::core::{Name, NameError};
+use crate::{
+    cli::span::parse_secs,
+    core::{Name, NameError},
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrgCommand {
@@ -51,6 +54,20 @@ pub(crate) enum ProjectCommand {
   provisioner project create acme/ml --residency eu --region eu-central-1 --size 32x64 \\
       --cache-gib 500 --cache-iops 6000 --cache-throughput-mibps 500")]
     Create(ProjectCreate),
+    /// Say what becomes of a project's builders and caches when they are not used
+    ///
+    /// Times count from a builder's last use, which `builder touch` tells; reconcile carries them out. What is not given stays as it
+    /// is; `never` takes a rule away.
+    #[command(after_long_help = "Examples:
+  provisioner project set acme/web --idle-stop 10m --idle-destroy 24h
+  provisioner project set acme/web --cache-destroy never")]
+    Set {
+        /// The project
+        #[arg(value_name = "ORG/PROJECT")]
+        project: ProjectPath,
+        #[command(flatten)]
+        idle: IdleFlags,
+    },
     /// List the projects
     List {
         /// Those of one organization only
@@ -100,6 +117,30 @@ pub(crate) struct ProjectCreate {
     /// Provisioned throughput of its caches in MiB a second; the SSD kind's own base without
     #[arg(long, value_name = "MIBPS")]
     pub(crate) cache_throughput_mibps: Option<u32>,
+    #[command(flatten)]
+    pub(crate) idle: IdleFlags,
+}
+
+/// A rule: a length of time in seconds, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct After(pub(crate) Option<i64>);
+
+fn parse_after(text: &str) -> Result<After, String> {
+    if text == "never" { Ok(After(None)) } else { parse_secs(text).map(|secs| After(Some(secs))) }
+}
+
+/// What becomes of what is not used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct IdleFlags {
+    /// Switch a builder off that was not used for so long: 10m, 2h; or never
+    #[arg(long, value_name = "TIME", value_parser = parse_after)]
+    pub(crate) idle_stop: Option<After>,
+    /// Take a builder away that was not used for so long; its cache stays
+    #[arg(long, value_name = "TIME", value_parser = parse_after)]
+    pub(crate) idle_destroy: Option<After>,
+    /// Take a cache away, with what it holds, that has had no builder for so long
+    #[arg(long, value_name = "TIME", value_parser = parse_after)]
+    pub(crate) cache_destroy: Option<After>,
 }
 
 /// `ORG/PROJECT`.

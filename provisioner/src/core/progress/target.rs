@@ -1,13 +1,25 @@
 //! From a plan's blueprint to what a provider is asked: our ids become the cloud's names, as far as they are known.
 
+use std::collections::BTreeMap;
+
 use providers::{
     AttachmentSpec, CacheSource, KeySpec, MachineSpec, RemoteId, ResourceId, Spec, StraySpec, Target, VolumeSpec,
 };
 
 use super::Progress;
-use crate::core::{Blueprint, Step};
+use crate::core::{Blueprint, Fact, Plan, Step};
 
 impl Progress {
+    /// What a provider is asked about one resource that is there already, by a step of its own.
+    #[must_use]
+    pub fn target_of(step: Step, known: BTreeMap<ResourceId, RemoteId>) -> Option<Target> {
+        let resource = step.resource;
+        let plan = Plan { generation: 0, candidate: None, steps: vec![step], known, drops: None };
+        let mut draft = Self::default();
+        draft.apply(0, &Fact::Planned { plan });
+        draft.target(resource)
+    }
+
     /// What a provider is asked about that resource; none if the plan does not have it, or if the cloud's name of something
     /// that it needs is not known.
     #[must_use]
