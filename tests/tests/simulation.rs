@@ -58,6 +58,10 @@ fn whatever_happens_the_cloud_and_the_database_agree() {
     println!("machines made: {}, machines and volumes standing at the ends: {}", sum.machines, sum.standing);
     let jobs: BTreeMap<&str, usize> = sum.jobs.iter().map(|(state, n)| (state.as_str(), *n)).collect();
     println!("jobs by their end: {jobs:?}");
+    println!(
+        "runs of reconcile: {}, with {} findings that were in flight and left alone",
+        sum.reconciled, sum.findings
+    );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(sum.jobs.get(&JobState::Succeeded).copied().unwrap_or(0) as u64 > count, "the seeds did too little");
 }
@@ -68,6 +72,8 @@ fn add(sum: &mut Report, report: Report) {
     }
     sum.machines += report.machines;
     sum.standing += report.standing;
+    sum.reconciled += report.reconciled;
+    sum.findings += report.findings;
 }
 
 /// The first seed that notices the break, and nothing else: without it the same seed is sound.

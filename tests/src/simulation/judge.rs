@@ -21,6 +21,10 @@ pub struct Report {
     pub machines: usize,
     /// What stands at the end.
     pub standing: usize,
+    /// Runs of reconcile that came to their end.
+    pub reconciled: usize,
+    /// What those runs found and left alone.
+    pub findings: usize,
 }
 
 /// Compares the cloud with the database, and both with the rules.

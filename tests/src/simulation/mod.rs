@@ -10,7 +10,7 @@ pub(crate) mod time;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use providers::{
     Provider,
@@ -19,6 +19,7 @@ use providers::{
 use provisioner::{
     core::{JobState, Policy, policy::Sabotage},
     execute::{Clock, Executor, Providers},
+    reconcile::{self, Decision, Mode, Reconciler, Settings},
     store::{JobFilter, Store, WorkerId},
     worker::{self, WorkerConfig},
 };
@@ -60,6 +61,7 @@ struct Simulation {
     clock: Arc<SimulatedClock>,
     policy: Policy,
     workers: u32,
+    reports: Vec<reconcile::Report>,
     /// No two clocks agree: what one worker holds others take over, and it goes on unknowing. Full zones have both plan anew.
     astray: bool,
 }
@@ -80,11 +82,20 @@ impl Simulation {
         let astray = rng.u8(0..3) == 0;
         let cloud = FakeCloud::new(weather(seed, &mut rng, astray), Arc::new(move || ticks.now_ms()));
         let policy = Policy { sabotage, step_deadline_secs: 120, backoff_most_ms: 20_000, ..Policy::default() };
-        let mut simulation = Self { rng, store, cloud, clock, policy, workers: 0, astray };
+        let mut simulation = Self { rng, store, cloud, clock, policy, workers: 0, reports: Vec::new(), astray };
         let fleet = script::Fleet::found(&simulation.store, &mut simulation.rng, simulation.clock.now_ms()).await?;
         simulation.chaos(&fleet).await?;
         simulation.settle().await?;
-        judge::judge(&simulation.store, &simulation.cloud).await
+        simulation.converge().await?;
+        for item in simulation.reports.iter().flat_map(|report| &report.items) {
+            // Whoever plays in this simulation uses the program only: there is nothing to mend.
+            let is_told = matches!(item.outcome, Decision::Enqueued { .. });
+            ensure!(!is_told, "reconcile mended what was in flight: {item:?}");
+        }
+        let mut report = judge::judge(&simulation.store, &simulation.cloud).await?;
+        report.reconciled = simulation.reports.len();
+        report.findings = simulation.reports.iter().map(|report| report.items.len()).sum();
+        Ok(report)
     }
 
     fn providers(&self) -> Providers {
@@ -113,6 +124,9 @@ impl Simulation {
             let crash = script::Event::Crash { pause_ms: self.rng.u64(0..8_000) };
             moments.push((self.rng.u64(0..CHAOS_MS), crash));
         }
+        for _ in 0..self.rng.usize(0..8) {
+            moments.push((self.rng.u64(0..CHAOS_MS), script::Event::Reconcile));
+        }
         moments.sort_by_key(|(at_ms, _)| *at_ms);
         let astray = self.astray;
         let mut workers = Vec::new();
@@ -120,7 +134,7 @@ impl Simulation {
             let skew_ms = self.skew(astray);
             workers.push(self.hire(skew_ms, false));
         }
-        let mut passed_ms = 0;
+        let (mut passed_ms, mut runs) = (0, Vec::new());
         for (at_ms, event) in moments {
             tokio::time::sleep(Duration::from_millis(at_ms - passed_ms)).await;
             passed_ms = at_ms;
@@ -135,13 +149,46 @@ impl Simulation {
                         workers.push(self.hire(skew_ms, false));
                     }
                 }
+                script::Event::Reconcile => {
+                    let skew_ms = self.skew(astray);
+                    let reconciler = self.reconciler(skew_ms);
+                    runs.push(tokio::spawn(async move { reconciler.run("chaos", &Mode::Repair).await }));
+                }
                 other => fleet.play(&self.store, &mut self.rng, other, self.clock.now_ms()).await?,
             }
         }
         for worker in workers {
             worker.task.abort();
         }
+        for run in runs {
+            // One that is still at it is cut off, as a process is.
+            run.abort();
+            if let Ok(report) = run.await {
+                self.reports.push(report?);
+            }
+        }
         Ok(())
+    }
+
+    /// Reconcile with brakes that let go soon: nobody has meddled, so whatever it does it does to what is in flight.
+    fn reconciler(&self, skew_ms: i64) -> Reconciler {
+        let settings = Settings { min_age_secs: 1, settle_secs: 45, max_percent: 100, ..Settings::default() };
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.skewed(skew_ms));
+        Reconciler::new(self.store.clone(), self.providers(), self.policy.clone(), settings, clock)
+    }
+
+    /// What is left of the chaos is found and mended, and then there is nothing more to find.
+    async fn converge(&mut self) -> Result<()> {
+        for _ in 0..8 {
+            let report = self.reconciler(0).run("calm", &Mode::Repair).await?;
+            let is_over = report.items.is_empty() && report.regions.iter().all(|region| region.failed.is_none());
+            self.reports.push(report);
+            if is_over {
+                return Ok(());
+            }
+            self.settle().await?;
+        }
+        bail!("reconcile does not come to an end: {:#?}", self.reports.last())
     }
 
     fn skew(&mut self, astray: bool) -> i64 {

@@ -20,6 +20,8 @@ pub(super) enum Event {
     Retry { back: i64 },
     /// A worker dies, and another comes after that many milliseconds.
     Crash { pause_ms: u64 },
+    /// Cloud and database are compared, and what differs is mended.
+    Reconcile,
 }
 
 /// Organizations and projects.
@@ -100,7 +102,7 @@ impl Fleet {
             }
             Event::Cancel { back } => store.cancel(JobId(newest(store.clone()).await? - back), now_ms).await.map(drop),
             Event::Retry { back } => store.retry(JobId(newest(store.clone()).await? - back), now_ms).await.map(drop),
-            Event::Crash { .. } => Ok(()),
+            Event::Crash { .. } | Event::Reconcile => Ok(()),
         };
         match answer {
             Ok(()) | Err(StoreError::Refused { .. } | StoreError::KeyReused { .. } | StoreError::NotFound { .. }) => {

@@ -11,6 +11,8 @@ impl Ground<'_> {
     pub(in crate::reconcile) fn missing(&self, record: &Record, observed: &Observed) -> Option<Finding> {
         let row = &record.row;
         match observed {
+            // Perhaps asked for, and certainly not there: the next builder that needs it makes it.
+            Observed::Absent { .. } if row.kind == Kind::Key && row.remote.is_none() => None,
             Observed::Absent { .. } => Some(self.gone(record)),
             Observed::Pending(_) | Observed::Ready(_) => None,
             Observed::Leaving(_) if row.kind == Kind::Key => {
