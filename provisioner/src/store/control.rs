@@ -17,6 +17,9 @@ use crate::core::{Ending, Fact, JobId, JobState, Outcome, Request};
 
 /// The columns that a job keeps on its way between the hot table and the history.
 const KEPT: &str = "id, created, org, project, attempt, rank, cancel_asked, verb, arch, org_name, project_name, key";
+/// Whether a job `y` has begun, or is held by a worker that is about to begin.
+const BEGUN: &str = "EXISTS (SELECT 1 FROM job_facts f WHERE f.job = y.id) OR \
+     EXISTS (SELECT 1 FROM lanes l WHERE l.lane = y.lane AND l.job = y.id)";
 /// Jobs that are forgotten in one transaction.
 const BATCH: i64 = 500;
 
@@ -48,8 +51,8 @@ impl Store {
     /// Has a job tried again that is stuck, failed or was cancelled, under the same id.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a job that has succeeded or not ended, or whose project is
-    /// gone or being deleted.
+    /// [`StoreError::NotFound`], and [`StoreError::Refused`] for a job that has succeeded or not ended, that a younger one has
+    /// overtaken which is at work, or whose project is gone or being deleted.
     pub async fn retry(&self, id: JobId, now_ms: i64) -> Result<Job, StoreError> {
         self.reopen(id, Fact::RetryAsked, now_ms).await?;
         self.existing(id).await
@@ -180,6 +183,19 @@ impl Store {
         };
         let row = Row::new("job_history", "id", row);
         let request = request_of(&row)?;
+        let lane = lane_key(request.lane());
+        // A claim of a younger job that was decided before this one was there fails.
+        let sql = "INSERT INTO lanes (lane, fence, stamp) VALUES ($1, 0, 0) \
+                   ON CONFLICT (lane) DO UPDATE SET stamp = lanes.stamp + 1";
+        self.execute(&transaction, Sql::with(sql, [lane.into()])).await?;
+        if !cancel && let Some(younger) = self.overtaken_by(&transaction, id, lane).await? {
+            self.run(transaction.rollback()).await?;
+            return Err(StoreError::Refused {
+                field: format!("job {id}"),
+                reason: format!("job {younger} came after it, is about the same, and has begun"),
+                remedy: format!("see `provisioner job show {younger}`, and try again when it has ended"),
+            });
+        }
         self.mark_again(&transaction, &request).await?;
         let mut outcome = outcome_of(&row)?.unwrap_or(Outcome::SUCCESS);
         if outcome.ending == Ending::Stuck && self.is_outdated(&transaction, id, &row).await? {
@@ -209,11 +225,6 @@ impl Store {
             self.execute(&transaction, sql).await?;
         }
         self.tell(&transaction, &row, if cancel { "cancel asked" } else { "retry asked" }, now_ms).await?;
-        let lane = lane_key(request.lane());
-        // A claim of a younger job that was decided before this one was there fails.
-        let sql = "INSERT INTO lanes (lane, fence, stamp) VALUES ($1, 0, 0) \
-                   ON CONFLICT (lane) DO UPDATE SET stamp = lanes.stamp + 1";
-        self.execute(&transaction, Sql::with(sql, [lane.into()])).await?;
         let mut values = kept(&row)?;
         values[CANCEL_ASKED] = cancel.into();
         values[ATTEMPT] = row.get::<i32>("attempt")?.saturating_add(1).into();
@@ -226,6 +237,20 @@ impl Store {
         Ok(())
     }
 
+    /// A younger job of the same lane that is in the middle of its work: an older one that came back now would go before it, and
+    /// change what its plan stands on.
+    async fn overtaken_by(
+        &self,
+        transaction: &DatabaseTransaction,
+        id: JobId,
+        lane: i64,
+    ) -> Result<Option<JobId>, StoreError> {
+        let sql =
+            format!("SELECT y.id FROM jobs y WHERE y.lane = $1 AND y.id > $2 AND ({BEGUN}) ORDER BY y.id LIMIT 1");
+        let rows = self.query(Via::Within(transaction), Sql::with(sql, [lane.into(), id.0.into()])).await?;
+        rows.first().map(|row| Row::new("jobs", "id", row).get("id").map(JobId)).transpose()
+    }
+
     /// Whether a younger job has begun that has to do with the same builder, project or organization.
     async fn is_outdated(
         &self,
@@ -236,16 +261,12 @@ impl Store {
         let younger = |table: &str, begun: &str| {
             format!(
                 "SELECT 1 AS one FROM {table} y WHERE y.id > $1 AND y.org = $2 AND ($3 IS NULL OR y.project IS NULL OR \
-                 (y.project = $3 AND ($4 IS NULL OR y.arch IS NULL OR y.arch = $4))) AND {begun}"
+                 (y.project = $3 AND ($4 IS NULL OR y.arch IS NULL OR y.arch = $4))) AND ({begun})"
             )
         };
         let project = row.get::<Option<uuid::Uuid>>("project")?;
         let sql = Sql::with(
-            format!(
-                "{} UNION ALL {} LIMIT 1",
-                younger("jobs", "EXISTS (SELECT 1 FROM job_facts f WHERE f.job = y.id)"),
-                younger("job_history", "y.started IS NOT NULL"),
-            ),
+            format!("{} UNION ALL {} LIMIT 1", younger("jobs", BEGUN), younger("job_history", "y.started IS NOT NULL"),),
             [
                 id.0.into(),
                 row.get::<uuid::Uuid>("org")?.into(),

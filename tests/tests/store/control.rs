@@ -155,6 +155,26 @@ async fn retry_goes_on_under_the_same_id(fixture: Fixture) {
     let Fact::Ended { outcome } = &facts(&claimed[0].entries)[0].1 else { panic!("{claimed:?}") };
     assert_eq!(outcome.ending, provisioner::core::Ending::Failed);
     fixture.finish(&claimed[0].claim, Outcome::SUCCESS).await;
+    // While a younger one is at work, whether it has written a word or not, an older one must not come in between.
+    let claim = fixture.claim(&session, provision(web())).await.claim;
+    fixture.finish(&claim, failed()).await;
+    let younger = fixture.claim(&session, provision(web())).await.claim;
+    for _ in 0..2 {
+        let (_, text) = refused(fixture.store.retry(claim.job, NOW + 10).await);
+        assert!(
+            text.contains(&format!("job {}", younger.job)) && text.contains("try again when it has ended"),
+            "{text}"
+        );
+        fixture.store.record(&younger, vec![settled(resource(1))], &[], NOW).await.unwrap();
+    }
+    fixture.store.release(&younger, NOW).await.unwrap();
+    assert!(fixture.store.retry(claim.job, NOW + 10).await.is_err(), "it has begun, and waits");
+    let claimed = fixture.store.claim(&session, 1, NOW + 10).await.unwrap();
+    assert_eq!(claimed[0].claim.job, younger.job);
+    fixture.finish(&claimed[0].claim, Outcome::SUCCESS).await;
+    fixture.store.retry(claim.job, NOW + 10).await.unwrap();
+    let claimed = fixture.store.claim(&session, 1, NOW + 10).await.unwrap();
+    fixture.finish(&claimed[0].claim, Outcome::SUCCESS).await;
     // One that had not begun begins.
     let waiting = fixture.enqueue(provision(api())).await;
     fixture.store.cancel(waiting, NOW).await.unwrap();
