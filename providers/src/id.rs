@@ -90,7 +90,8 @@ impl Token {
 pub struct RemoteId(pub String);
 
 impl RemoteId {
-    /// The name of a thing that is yet to be made: for [`crate::Provider::check`] alone, before any cloud call.
+    /// The name of a thing that is yet to be made, for [`crate::Provider::check`]; and of what something was made with that is to
+    /// go by its own name.
     #[must_use]
     pub const fn unknown() -> Self {
         Self(String::new())

@@ -7,7 +7,7 @@ use providers::{
 };
 
 use super::Progress;
-use crate::core::{Blueprint, Fact, Plan, Step};
+use crate::core::{Blueprint, Fact, Goal, Plan, Step};
 
 impl Progress {
     /// What a provider is asked about one resource that is there already, by a step of its own.
@@ -44,7 +44,7 @@ impl Progress {
             Blueprint::Machine { placement, machine, root_gib, key, cache, births_cache } => {
                 let cache = match self.plan.as_ref()?.step(*cache).filter(|_| *births_cache) {
                     Some(volume) => CacheSource::Born(self.volume(volume)?),
-                    None => CacheSource::Existing { id: *cache, remote: self.remote(*cache)? },
+                    None => CacheSource::Existing { id: *cache, remote: self.named(step, *cache)? },
                 };
                 Spec::Machine(MachineSpec {
                     id: step.resource,
@@ -52,7 +52,7 @@ impl Progress {
                     placement: *placement,
                     machine: *machine,
                     root_gib: *root_gib,
-                    key: self.remote(*key)?,
+                    key: self.named(step, *key)?,
                     cache,
                 })
             }
@@ -81,7 +81,12 @@ impl Progress {
             placement: *placement,
             arch: *arch,
             shape: *shape,
-            key: self.remote(*key)?,
+            key: self.named(step, *key)?,
         })
+    }
+
+    /// The cloud's name of what a step's resource was made with. What is to go goes by its own name, whatever that was.
+    fn named(&self, step: &Step, resource: ResourceId) -> Option<RemoteId> {
+        self.remote(resource).or_else(|| (step.goal == Goal::Gone).then(RemoteId::unknown))
     }
 }
