@@ -7,6 +7,7 @@ mod arch;
 mod catalogue;
 mod cloud;
 mod machine;
+pub mod price;
 mod residency;
 mod size;
 mod zone;

@@ -1,6 +1,7 @@
 //! A run's report, as a person judges it in a minute: what needs a person first, then what is done, then what waits.
 
 use providers::Kind;
+use regions::price;
 use serde_json::Value;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
         session::Session,
         time::{age, clock_time, rfc3339, span},
     },
+    core::Verdict,
     reconcile::{Decision, Item, Report},
 };
 
@@ -95,8 +97,19 @@ fn note(item: &Item) -> String {
 
 /// What it costs a month at list price, where that is known.
 fn price(item: &Item) -> String {
-    let _ = (Kind::Machine, &item.finding.shape);
-    "-".to_owned()
+    let finding = &item.finding;
+    let shape = finding.shape.as_deref();
+    let cost = match finding.kind {
+        Kind::Machine => shape.and_then(|shape| price::machine_month(finding.region, shape)),
+        Kind::Volume => {
+            let sized = shape.zip(finding.size_gib);
+            sized.and_then(|(shape, gib)| price::volume_month(finding.region, shape, gib, None, None))
+        }
+        Kind::Snapshot => finding.size_gib.and_then(|gib| price::snapshot_month(finding.region, gib)),
+        Kind::Key => Some(price::key_month(finding.region.cloud())),
+        Kind::Attachment => None,
+    };
+    or_dash(cost.filter(|_| item.finding.verdict != Verdict::Missing))
 }
 
 fn summary(report: &Report) -> String {
