@@ -1,7 +1,7 @@
 """One request to the cloud, taken apart: service, region, action, parameters. It owns the parsing of both protocols.
 
-It must never judge the request. Signatures are not verified (any credentials will do), but a request must be signed:
-that is where region and service come from (Signature Version 4, "credential scope").
+It must never judge the request, beyond whether it asks for a listing. Signatures are not verified (any credentials will
+do), but a request must be signed: that is where region and service come from (Signature Version 4, "credential scope").
 """
 
 import dataclasses
@@ -9,7 +9,17 @@ import json
 import re
 from urllib.parse import parse_qsl
 
+from loopback.faults import TRUTH, Lie
+
 _SCOPE = re.compile(r"Credential=[^/]*/\d{8}/([^/]+)/([^/]+)/aws4_request")
+# The listings, and what names single things in the same call: a parameter, and the filter that says the same.
+_LISTINGS = {
+    "DescribeInstances": ("InstanceId", "instance-id"),
+    "DescribeInstanceStatus": ("InstanceId", "instance-id"),
+    "DescribeVolumes": ("VolumeId", "volume-id"),
+    "DescribeSnapshots": ("SnapshotId", "snapshot-id"),
+    "ListKeys": (None, None),
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -23,10 +33,21 @@ class Call:
     target: str
     headers: dict
     body: bytes
+    lie: Lie = TRUTH  # by a rule: how this listing lies
 
     @property
     def token(self) -> str | None:
         return self.params.get("ClientToken")
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether it asks what there is, with tag filters or without, and not for things that it names by their ids."""
+        if self.action not in _LISTINGS:
+            return False
+        parameter, name = _LISTINGS[self.action]
+        filters = self.params.get("Filter", [])
+        filters = filters if isinstance(filters, list) else []
+        return parameter not in self.params and all(each.get("Name") != name for each in filters)
 
 
 def parse(method: str, target: str, headers: dict, body: bytes) -> Call | None:

@@ -128,6 +128,7 @@ def _region(region) -> dict:
     return {
         "instances": [instance.summary() for instance in live],
         "volumes": [volume.summary() for volume in region.volumes.values() if volume.status != "gone"],
+        "snapshots": [snapshot.summary() for snapshot in region.snapshots.values() if snapshot.status != "gone"],
         "keys": [key.summary() for key in region.keys.values()],
         "aliases": dict(region.aliases),
         "terminated": [i.id for i in region.instances.values() if i.state == "terminated"],

@@ -61,6 +61,10 @@ def volume_not_found(volume_id: str) -> AwsError:
     return AwsError("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
 
 
+def snapshot_not_found(snapshot_id: str) -> AwsError:
+    return AwsError("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+
+
 def missing(name: str) -> AwsError:
     return AwsError("MissingParameter", f"The request must contain the parameter {name}")
 

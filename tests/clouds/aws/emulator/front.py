@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 
-from loopback.faults import Rule, Rules
+from loopback.faults import LIES, Rule, Rules
 from loopback.ledger import Ledger
 
 from . import beneath, control, ec2, errors, kms, render, ssm
@@ -29,7 +29,7 @@ _JSON = "application/x-amz-json-1.1"
 class Front:
     def __init__(self, start_settings: dict | None = None):
         self.world = World(start_settings)
-        self.rules = Rules()
+        self.rules = Rules(("service", "action", "region", "listing"))  # a listing of EC2 is a region's, not a zone's
         self.ledger = Ledger()
 
     def answer(self, method: str, target: str, headers: dict, body: bytes) -> tuple[int, dict, bytes] | None:
@@ -74,6 +74,9 @@ class Front:
                 return _refusal(call, entry, errors.unavailable(call.service))
             case "no_capacity":
                 return _refusal(call, entry, errors.no_capacity(call.params.get("InstanceType", "this"), "any"))
+            case lie if lie in LIES:
+                call.lie = rule.lie()
+                return self._effect(call, entry)
             case "error":
                 wanted = rule.wanted
                 error = AwsError(wanted["code"], wanted.get("message", "injected"), wanted.get("status", 400))

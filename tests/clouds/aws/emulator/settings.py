@@ -12,7 +12,7 @@ KNOWN = {
         "seconds",
     ),  # how long pending, stopping, shutting-down, creating, attaching, detaching, deleting last
     "visibility_lag": (0.0, "seconds"),  # a new instance or volume is not found for so long
-    "stale": (0.0, "seconds"),  # a listing (a describe without ids) shows the world as it was so long ago
+    "stale": (0.0, "seconds"),  # a listing (a describe without ids, ListKeys) shows the world as it was so long ago
     "page_size": (None, "count"),  # no page is longer, whatever the caller asks for
     "terminated_visible": (3600.0, "seconds"),  # how long a terminated instance can still be described
     "terminated_token": ("error", ("error", "replay")),  # what the token of a terminated instance gives

@@ -1,8 +1,10 @@
-"""The state of the emulated clouds: regions with their instances, volumes, keys and aliases. One lock guards all of it.
+"""The state of the emulated clouds: regions with their instances, volumes, snapshots, keys and aliases. One lock guards
+all of it.
 
 It must never answer a request by itself, and never let one region see what another one holds.
 """
 
+import copy
 import random
 import threading
 import time
@@ -15,26 +17,36 @@ ACCOUNT = "123456789012"
 class Timed:
     """A thing whose state changes by itself at known moments, and that remembers what it looked like before.
 
-    `due` are the changes still to come, `history` what was shown since when: stale listings read that.
+    `shown` is its state, `due` are the changes still to come, `history` what it was since when: stale listings read
+    that.
     """
 
-    def __init__(self, born: float, shown):
-        self.born = born
-        self.history = [(born, shown)]
-        self.due: list = []
+    changing: tuple = ("shown", "tags")  # the attributes that a listing shows and that something can change
 
-    @property
-    def shown(self):
-        return self.history[-1][1]
+    def __init__(self, born: float, shown, tags: dict):
+        self.born = born
+        self.shown = shown
+        self.tags = dict(tags)
+        self.history: list = []
+        self.due: list = []
+        self.then: float | None = None  # of a picture: of which moment it is
 
     def show(self, at: float, shown) -> None:
-        self.history.append((at, shown))
+        self.shown = shown
+        self.remember(at)
 
-    def shown_at(self, moment: float):
-        """What was shown then; None before it was born."""
-        for since, shown in reversed(self.history):
+    def remember(self, at: float) -> None:
+        """Something of it has changed."""
+        kept = {name: getattr(self, name) for name in self.changing}
+        self.history.append((at, {**kept, "tags": dict(self.tags)}))
+
+    def as_of(self, moment: float):
+        """A picture of it as it was then; None before it was born."""
+        for since, kept in reversed(self.history):
             if since <= moment:
-                return shown
+                picture = copy.copy(self)
+                picture.__dict__.update(kept, then=moment)
+                return picture
         return None
 
     def after(self, at: float, step) -> None:
@@ -54,18 +66,34 @@ class Region:
         self.name = name
         self.instances: dict = {}
         self.volumes: dict = {}
+        self.snapshots: dict = {}
         self.attached: dict = {}  # instance id to its volumes by id; `Volume.show` keeps it
         self.tokens: dict = {}
         self.keys: dict = {}
         self.aliases: dict = {}
+        self._then: tuple = (None, {})  # a moment in the past, and what was attached then
+
+    def attached_then(self, moment: float) -> dict:
+        """`attached` as it was then; a listing asks for the same moment again and again."""
+        if self._then[0] != moment:
+            found: dict = {}
+            for volume in self.volumes.values():
+                picture = volume.as_of(moment)
+                if picture is not None and picture.attachment is not None:
+                    found.setdefault(picture.attachment.instance_id, {})[volume.id] = picture
+            self._then = (moment, found)
+        return self._then[1]
 
     def settle(self, now: float) -> None:
         for instance in self.instances.values():
             if instance.due:
                 instance.settle(now)
         for volume in self.volumes.values():
-            if volume.due:
+            if volume.due or volume.grows_at is not None:
                 volume.settle(now)
+        for snapshot in self.snapshots.values():
+            if snapshot.due:
+                snapshot.settle(now)
 
 
 class World:

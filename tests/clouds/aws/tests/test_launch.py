@@ -184,7 +184,7 @@ def test_what_is_not_emulated_is_refused(cloud, refused):
     with refused("UnsupportedOperation"):
         cloud.launch(Placement={"Tenancy": "dedicated"})
     with refused("UnsupportedOperation"):
-        cloud.ec2.modify_volume(VolumeId=cloud.volume(), Size=20)
+        cloud.ec2.create_image(InstanceId=cloud.launch()["InstanceId"], Name="image")
 
 
 def test_a_network_interface_carries_subnet_and_groups(cloud, refused):

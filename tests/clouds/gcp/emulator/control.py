@@ -131,8 +131,8 @@ def _reset(front, keep_settings: bool) -> dict:
 
 
 def _state(world) -> dict:
-    """All that is not gone: machines and disks by zone, keys and rings; and the same by region (or location of Cloud
-    KMS).
+    """All that is not gone: machines and disks by zone, snapshots, keys and rings; and the same, but for snapshots, by
+    region (or location of Cloud KMS).
     """
     with world.lock:
         world.settle()
@@ -144,6 +144,7 @@ def _state(world) -> dict:
             for name, zone in sorted(world.zones.items())
             if zone.instances or zone.disks
         }
+        snapshots = [dict(shown.body) for shown in world.globe.snapshots.values()]
         held = [
             {
                 **key.show(),
@@ -162,4 +163,10 @@ def _state(world) -> dict:
                 at(catalog.ZONES[name])[kind] += bodies
         for key in held:
             at(key["name"].split("/")[3])["keys"].append(key)
-        return {"regions": regions, "zones": zones, "keys": held, "rings": list(world.rings)}
+        return {
+            "regions": regions,
+            "zones": zones,
+            "snapshots": snapshots,
+            "keys": held,
+            "rings": list(world.rings),
+        }

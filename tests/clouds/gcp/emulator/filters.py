@@ -18,6 +18,14 @@ _OPERATORS = {"=", "!=", "<", ">", "<=", ">=", ":", "eq", "ne"}
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!])|\\[1-9]")
 
 
+def names_things(text: str | None) -> bool:
+    """Whether the expression asks for things by their names or numbers alone: `(name = a) OR (name = b)`."""
+    words = [word for word in _TOKENS.findall(text or "") if word not in "()"]
+    fields, operators, joints = words[0::4], words[1::4], words[3::4]
+    named = set(fields) <= {"name", "id"} and set(operators) == {"="} and set(joints) <= {"OR"}
+    return named and len(words) % 4 == 3
+
+
 def compiled(text: str | None, schemas: dict, schema: str):
     """A predicate. `schema` names the resource's."""
     if not text:

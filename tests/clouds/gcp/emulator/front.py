@@ -12,10 +12,10 @@ import sys
 import time
 import traceback
 
-from loopback.faults import Rule, Rules
+from loopback.faults import LIES, TRUTH, Lie, Rule, Rules
 from loopback.ledger import Ledger
 
-from . import batch, catalog, compute, control, errors, kms
+from . import batch, catalog, compute, control, errors, filters, kms
 from .discovery import Document
 from .errors import ApiError
 from .world import World
@@ -23,6 +23,10 @@ from .world import World
 # What `answer` returns when the connection is to be closed without a word.
 SILENCE = None
 _METADATA = "/computeMetadata/v1/"
+_LISTINGS = {
+    *(f"{kind}.list" for kind in ("instances", "disks", "snapshots", "cryptoKeys")),
+    *(f"{kind}.aggregatedList" for kind in ("instances", "disks")),
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +40,16 @@ class Call:
     document: Document
     zone: object = None
     is_full: bool = False  # by a rule: there is no room for this call, wherever it goes
+    lie: Lie = TRUTH  # by a rule: how this listing lies
+
+    @property
+    def zone_name(self) -> str | None:
+        return self.path.get("zone")
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether it asks what there is, filtered or not, and not for things that it names."""
+        return self.action in _LISTINGS and not filters.names_things(self.query.get("filter"))
 
     @property
     def token(self) -> str | None:
@@ -107,6 +121,9 @@ class Front:
             case "no_capacity":
                 # It is told by an operation, so the call goes on.
                 call.is_full = True
+                return self._effect(call, entry, found, headers, body)
+            case lie if lie in LIES:
+                call.lie = rule.lie()
                 return self._effect(call, entry, found, headers, body)
             case "error":
                 wanted = rule.wanted

@@ -1,5 +1,5 @@
-"""The state of the emulated cloud: zones with instances, disks and operations; key rings; policies. One lock guards
-all of it.
+"""The state of the emulated cloud: zones with instances, disks and operations; snapshots, which are the project's; key
+rings; policies. One lock guards all of it.
 
 It must never answer a request by itself. What changes with time changes when somebody looks: `settle` does what is
 due.
@@ -66,6 +66,20 @@ class Zone:
         return link("zones", self.name, *path)
 
 
+class Globe:
+    """What is of the whole project and of no zone."""
+
+    name = "global"
+
+    def __init__(self):
+        self.snapshots: dict[str, Shown] = {}
+        self.operations: dict[str, Shown] = {}
+        self.graves: dict[str, list] = {"snapshots": [], "operations": []}
+
+    def link(self, *path: str) -> str:
+        return link("global", *path)
+
+
 def link(*path: str) -> str:
     return "/".join([f"{API}/projects/{PROJECT}", *path])
 
@@ -90,6 +104,7 @@ class World:
     def wipe(self) -> None:
         self.ahead = 0.0
         self.zones: dict[str, Zone] = {}
+        self.globe = Globe()
         self.rings: dict[str, dict] = {}
         self.keys: dict = {}
         self.policies: dict[str, dict] = {}

@@ -1,13 +1,13 @@
 """EC2: which of its actions are ours. It owns the table of actions and the lock around each of them.
 
-It must never pass an action about instances or volumes on to moto, which has none of ours.
+It must never pass an action about instances, volumes or snapshots on to moto, which has none of ours.
 """
 
 from .. import render
 from ..call import Call
 from ..errors import AwsError, NotOwned
 from ..world import World
-from . import describe, disks, launch, lifecycle, tags
+from . import describe, disks, launch, lifecycle, modify, snapshots, tags
 from .request import Request
 
 _OURS = {
@@ -19,6 +19,12 @@ _OURS = {
     "AttachVolume": disks.attach_volume,
     "DetachVolume": disks.detach_volume,
     "DeleteVolume": disks.delete_volume,
+    "CreateSnapshot": snapshots.create_snapshot,
+    "DeleteSnapshot": snapshots.delete_snapshot,
+    "ModifyVolume": modify.modify_volume,
+    "ModifyInstanceAttribute": modify.modify_instance_attribute,
+    "DescribeSnapshots": snapshots.describe_snapshots,
+    "DescribeVolumesModifications": modify.describe_volumes_modifications,
     "DescribeInstances": describe.describe_instances,
     "DescribeInstanceAttribute": describe.describe_instance_attribute,
     "DescribeInstanceStatus": describe.describe_instance_status,
@@ -28,12 +34,13 @@ _OURS = {
     "DeleteTags": tags.delete_tags,
     "DescribeTags": tags.describe_tags,
 }
-# About instances, volumes or images, and not emulated. moto would answer from a world that is empty.
+# About instances, volumes, snapshots or images, and not emulated. moto would answer from a world that is empty.
 _ABSENT = frozenset(
-    "RebootInstances ModifyVolume ModifyVolumeAttribute DescribeVolumeAttribute DescribeVolumeStatus EnableVolumeIO "
-    "DescribeVolumesModifications CreateSnapshot CreateSnapshots CreateImage RegisterImage CopyImage "
-    "ModifyInstanceAttribute ModifyInstanceMetadataOptions ResetInstanceAttribute MonitorInstances UnmonitorInstances "
-    "GetConsoleOutput GetPasswordData CreateFleet RequestSpotInstances RequestSpotFleet "
+    "RebootInstances ModifyVolumeAttribute DescribeVolumeAttribute DescribeVolumeStatus EnableVolumeIO "
+    "CreateSnapshots CopySnapshot DescribeSnapshotAttribute ModifySnapshotAttribute ResetSnapshotAttribute "
+    "ModifySnapshotTier DescribeSnapshotTierStatus LockSnapshot UnlockSnapshot ListSnapshotsInRecycleBin "
+    "CreateImage RegisterImage CopyImage ModifyInstanceMetadataOptions ResetInstanceAttribute "
+    "MonitorInstances UnmonitorInstances GetConsoleOutput GetPasswordData CreateFleet RequestSpotInstances RequestSpotFleet "
     "AssociateIamInstanceProfile ReplaceIamInstanceProfileAssociation CreateReplaceRootVolumeTask".split()
 )
 

@@ -56,21 +56,11 @@ _IMAGE_FILTERS = {
 }
 
 
-def _as_of(request: Request) -> float:
-    """The moment that a listing shows: now, or in the past when the test has made listings stale."""
-    return request.now - request.world.settings.stale
-
-
 def _listed_instances(request: Request, ids: list[str]) -> list[tuple[Instance, str]]:
     if ids:
         return [(each, each.state) for each in sorted(find.instances(request, ids), key=lambda i: i.number)]
-    moment, shown_for = _as_of(request), request.world.settings.terminated_visible
-    found = []
-    for instance in request.region.instances.values():
-        state = instance.shown_at(moment)
-        if state is not None and find.born(request, instance) and instance.visible(moment, shown_for):
-            found.append((instance, state))
-    return found
+    moment, shown_for = request.now - request.age, request.world.settings.terminated_visible
+    return [each for each in find.listed(request, request.region.instances) if each[0].visible(moment, shown_for)]
 
 
 def describe_instances(request: Request) -> dict:
@@ -141,12 +131,7 @@ def _listed_volumes(request: Request, ids: list[str]) -> list[tuple[Volume, obje
     if ids:
         found = [find.volume(request, each) for each in ids]
         return [(each, each.shown) for each in sorted(found, key=lambda v: v.number)]
-    moment, found = _as_of(request), []
-    for volume in request.region.volumes.values():
-        shown = volume.shown_at(moment)
-        if shown is not None and shown.status != "gone" and find.born(request, volume):
-            found.append((volume, shown))
-    return found
+    return [each for each in find.listed(request, request.region.volumes) if each[1].status != "gone"]
 
 
 def describe_images(request: Request) -> dict:

@@ -51,8 +51,9 @@ def _reader(name: str, known: dict):
 def page(request: Request, found: list[tuple], ids_given: bool) -> tuple[list[tuple], str | None]:
     """One page of (thing, shown), and the token of the next. `found` is in order of creation.
 
-    MaxResults is 5 to 1000 (API_DescribeInstances, API_DescribeVolumes), and not together with ids. The token is the
-    number of the last one shown, so that what comes or goes elsewhere moves nothing.
+    MaxResults is 5 to 1000 (API_DescribeInstances, API_DescribeVolumes, API_DescribeSnapshots), and not together with
+    ids. The token is the number of the last one shown, so that what comes or goes elsewhere moves nothing. A listing
+    that lies does so here.
     """
     limit = request.number("MaxResults")
     if limit is not None:
@@ -66,9 +67,9 @@ def page(request: Request, found: list[tuple], ids_given: bool) -> tuple[list[tu
     last = _position(request)
     rest = [each for each in found if each[0].number > last]
     if limit is None or len(rest) <= limit:
-        return rest, None
+        return request.call.lie.page(rest, None)
     rest = rest[:limit]
-    return rest, base64.b64encode(f"after {rest[-1][0].number}".encode()).decode()
+    return request.call.lie.page(rest, base64.b64encode(f"after {rest[-1][0].number}".encode()).decode())
 
 
 def _position(request: Request) -> int:

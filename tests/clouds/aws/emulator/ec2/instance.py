@@ -17,20 +17,22 @@ VOLUME_LIMIT = ("Client.VolumeLimitExceeded", "Client.VolumeLimitExceeded: Volum
 class Instance(Timed):
     """`launch` is the validated request (see `launch.Launch`)."""
 
+    changing = ("shown", "tags", "launch", "launched_at", "reason", "transition", "terminated_at")
+
     def __init__(self, region: Region, launch, index: int, number: int, now: float):
-        super().__init__(now, "pending")
+        super().__init__(now, "pending", launch.tags["instance"])
         self.id = new_id("i")
         self.number = number
         self.region = region
         self.launch = launch
         self.index = index
         self.launched_at = now
-        self.tags = dict(launch.tags["instance"])
         self.address = f"172.31.{number // 250 % 250}.{number % 250 + 4}"
         self.reached_running = False
         self.reason: tuple[str, str] | None = None
         self.transition = ""
         self.terminated_at: float | None = None
+        self.remember(now)
 
     @property
     def state(self) -> str:
@@ -45,7 +47,8 @@ class Instance(Timed):
         return machines.vcpus(self.launch.machine)
 
     def volumes(self) -> list:
-        return sorted(self.region.attached.get(self.id, {}).values(), key=lambda volume: volume.number)
+        attached = self.region.attached if self.then is None else self.region.attached_then(self.then)
+        return sorted(attached.get(self.id, {}).values(), key=lambda volume: volume.number)
 
     # The steps: each begins a change or ends one.
 

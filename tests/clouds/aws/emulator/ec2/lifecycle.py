@@ -49,8 +49,8 @@ def start_instances(request: Request) -> dict:
             raise no_capacity(instance.launch.machine, instance.zone)
     before = [(instance, instance.state) for instance in instances]
     for instance in starting:
-        instance.begin("pending", request.now)
         instance.launched_at = request.now
+        instance.begin("pending", request.now)
         fault = _key_fault(request, instance)
         instance.after(request.settle_at, instance.fail_start(fault) if fault else instance.become_running)
     return _changes(before)

@@ -9,7 +9,7 @@ from ..call import Call
 from ..errors import AwsError, bad_value, missing
 from ..world import Region, World
 
-_ID = re.compile(r"^(i|vol)-[0-9a-f]{8}(?:[0-9a-f]{9})?$")
+_ID = re.compile(r"^(i|vol|snap)-[0-9a-f]{8}(?:[0-9a-f]{9})?$")
 
 
 class Request:
@@ -24,6 +24,11 @@ class Request:
     def settle_at(self) -> float:
         """When a change of state that begins now is over."""
         return self.now + self.world.settings.settle
+
+    @property
+    def age(self) -> float:
+        """How old a listing's picture is: 0, unless the test has made listings stale, all of them or this one."""
+        return self.call.lie.age(self.world.settings.stale)
 
     def refuse_dry_run(self) -> None:
         """Every action's DryRun: with permission, the error is DryRunOperation. The SDKs see status 412."""
@@ -80,6 +85,13 @@ def instance_id(given: str) -> str:
     """errors-overview, InvalidInstanceID.Malformed."""
     if not _ID.match(given) or not given.startswith("i-"):
         raise AwsError("InvalidInstanceID.Malformed", f'Invalid id: "{given}"')
+    return given
+
+
+def snapshot_id(given: str) -> str:
+    """errors-overview, InvalidSnapshotID.Malformed: "The snapshot ID is not valid"."""
+    if not _ID.match(given) or not given.startswith("snap-"):
+        raise AwsError("InvalidSnapshotID.Malformed", f"Value ({given}) for parameter snapshotId is invalid.")
     return given
 
 

@@ -1,4 +1,4 @@
-"""Tags of instances and volumes: at creation and later. It owns their limits.
+"""Tags of instances, volumes and snapshots: at creation and later. It owns their limits.
 
 It must never tag half of a call's resources: all ids are looked up first. Other kinds of resources are moto's.
 
@@ -63,6 +63,8 @@ def _ours(request: Request) -> tuple[list, list[str]]:
             ours += find.instances(request, [instance_id(each)])
         elif each.startswith("vol-"):
             ours.append(find.volume(request, each))
+        elif each.startswith("snap-"):
+            ours.append(find.snapshot(request, each))
         else:
             others.append(each)
     return ours, others
@@ -76,6 +78,7 @@ def create_tags(request: Request) -> dict:
     _pass_on(request, others)
     for thing in ours:
         thing.tags.update(wanted)
+        thing.remember(request.now)
     return {"return": True}
 
 
@@ -87,6 +90,7 @@ def delete_tags(request: Request) -> dict:
         for tag in request.items("Tag") or [{"Key": key} for key in thing.tags]:
             if "Value" not in tag or thing.tags.get(tag["Key"]) == tag["Value"]:
                 thing.tags.pop(tag["Key"], None)
+        thing.remember(request.now)
     return {"return": True}
 
 
@@ -117,7 +121,11 @@ def describe_tags(request: Request) -> dict:
         wanted[given["Name"]] = given.get("Value", [])
     rows = [
         {"resourceId": thing.id, "resourceType": kind, "key": key, "value": value}
-        for kind, things in (("instance", request.region.instances), ("volume", request.region.volumes))
+        for kind, things in (
+            ("instance", request.region.instances),
+            ("volume", request.region.volumes),
+            ("snapshot", request.region.snapshots),
+        )
         for thing in things.values()
         if find.born(request, thing) and getattr(thing, "status", "") != "gone"
         for key, value in thing.tags.items()

@@ -45,16 +45,20 @@ class Shown:
 class Volume(Timed):
     """`disk` is the validated request (see `devices.Disk`)."""
 
+    changing = ("shown", "tags", "disk")
+
     def __init__(self, region: Region, zone: str, disk, tags: dict, number: int, now: float, shown: Shown):
-        super().__init__(now, shown)
+        super().__init__(now, shown, tags)
         self.id = new_id("vol")
         self.number = number
         self.region = region
         self.zone = zone
         self.disk = disk
-        self.tags = dict(tags)
         self.token: str | None = None
+        self.modifications: list = []
+        self.grows_at: float | None = None
         self._index(None, shown.attachment)
+        self.remember(now)
 
     def show(self, at: float, shown: Shown) -> None:
         self._index(self.attachment, shown.attachment)
@@ -76,6 +80,18 @@ class Volume(Timed):
         return self.shown.attachment
 
     # The steps.
+
+    def begin_growing(self, modification) -> None:
+        self.modifications.append(modification)
+        self.grows_at = modification.takes_effect_at
+
+    def settle(self, now: float) -> None:
+        """A modification goes its own way, whatever else becomes of the volume."""
+        super().settle(now)
+        if self.grows_at is not None and self.grows_at <= now:
+            at, self.grows_at = self.grows_at, None
+            self.disk = self.modifications[-1].target
+            self.remember(max(at, self.history[-1][0]))
 
     def become_available(self, at: float) -> None:
         self.show(at, Shown("available"))

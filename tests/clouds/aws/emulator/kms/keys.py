@@ -82,7 +82,9 @@ def describe_key(request: Request) -> dict:
 
 
 def list_keys(request: Request) -> dict:
-    rows = [{"KeyId": key.id, "KeyArn": key.arn} for key in request.region.keys.values()]
+    """All of them, also those that are disabled or to be deleted; of a stale listing, those that were there already."""
+    then = request.now - request.call.lie.age(request.world.settings.stale)
+    rows = [{"KeyId": key.id, "KeyArn": key.arn} for key in request.region.keys.values() if key.created <= then]
     return request.page(rows, "Keys", 100, 1000)
 
 

@@ -21,6 +21,7 @@ class Request:
     def __init__(self, world: World, region: Region, call: Call, now: float):
         self.world = world
         self.region = region
+        self.call = call
         self.params = call.params
         self.now = now
 
@@ -35,10 +36,10 @@ class Request:
         if self.world.settings.page_size is not None:
             limit = min(limit, self.world.settings.page_size)
         start = self._start()
-        found = {name: rows[start : start + limit], "Truncated": len(rows) > start + limit}
-        if found["Truncated"]:
-            found["NextMarker"] = base64.b64encode(f"from {start + limit}".encode()).decode()
-        return found
+        end = start + limit
+        after = base64.b64encode(f"from {end}".encode()).decode() if len(rows) > end else None
+        shown, after = self.call.lie.page(rows[start:end], after)
+        return {name: shown, "Truncated": after is not None, **({"NextMarker": after} if after else {})}
 
     def _start(self) -> int:
         marker = self.params.get("Marker")

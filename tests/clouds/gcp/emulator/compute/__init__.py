@@ -4,7 +4,7 @@ import time
 
 from ..catalog import PROJECT, PROJECT_NUMBER
 from ..errors import ApiError, invalid
-from . import changes, disks, insert, lifecycle, lists, operations, statics
+from . import changes, disks, insert, lifecycle, lists, operations, snapshots, statics
 from .names import find
 
 # Projects whose public images anybody may read.
@@ -19,17 +19,25 @@ _CHANGES = {
     "instances.detachDisk": changes.detach,
     "instances.setDiskAutoDelete": changes.auto_delete,
     "instances.setLabels": changes.set_labels("instances", "instance"),
+    "instances.setMachineType": changes.set_machine_type,
     "disks.insert": disks.insert,
     "disks.delete": disks.delete,
+    "disks.resize": disks.resize,
+    "disks.update": disks.update,
     "disks.setLabels": changes.set_labels("disks", "resource"),
+    "disks.createSnapshot": snapshots.of_disk,
+    "snapshots.insert": snapshots.insert,
+    "snapshots.delete": snapshots.delete,
+    "snapshots.setLabels": changes.set_labels("snapshots", "resource"),
 }
+_WAITS = ("zoneOperations.wait", "globalOperations.wait")
 _HANDLERS = {
     **{name: operations.once(change) for name, change in _CHANGES.items()},
     **lists.HANDLERS,
     **statics.HANDLERS,
     "instances.get": lambda world, call: find(world, call, "instances", "instance").body,
     "disks.get": lambda world, call: find(world, call, "disks", "disk").body,
-    "zoneOperations.wait": lists.operation,
+    "snapshots.get": lambda world, call: find(world, call, "snapshots", "snapshot").body,
 }
 
 
@@ -49,7 +57,7 @@ def answer(world, call) -> dict:
                 if call.zone is None:  # inspec/inspec-gcp issue 301
                     raise invalid(f"Invalid value for field 'zone': '{call.path['zone']}'. Unknown zone.")
             found = _without_empty(handler(world, call))
-        if call.action != "zoneOperations.wait" or found["status"] == "DONE" or time.monotonic() > deadline:
+        if call.action not in _WAITS or found["status"] == "DONE" or time.monotonic() > deadline:
             return found
         time.sleep(0.05)
 

@@ -1,15 +1,16 @@
-"""What is changed on an instance that stays: attached disks and labels. It owns attachDisk, detachDisk,
-setDiskAutoDelete, setLabels.
+"""What is changed on an instance that stays: attached disks, its machine type; and labels. It owns attachDisk,
+detachDisk, setDiskAutoDelete, setMachineType, setLabels.
 
-Sources: Compute Engine API reference of each method; "Labels", fingerprint (412 conditionNotMet). These changes are
-done when the call returns; only their operation is still on its way.
+Sources: Compute Engine API reference of each method; "Labels", fingerprint (412 conditionNotMet); "Edit the machine
+type of a compute instance" (it must be stopped; how one that runs is refused is assumed). These changes are done when
+the call returns; only their operation is still on its way.
 """
 
 from .. import catalog
 from ..errors import ApiError, bad_request, invalid
 from ..world import Shown, stamp
-from . import birth, operations, trouble
-from .names import check_labels, find, fingerprint, last, only_emulated
+from . import birth, newborn, operations, trouble
+from .names import check_labels, find, fingerprint, last, only_emulated, placed
 from .request import attached, existing
 
 _ATTACH = {"autoDelete", "boot", "deviceName", "interface", "mode", "source", "type", "kind"}
@@ -65,6 +66,27 @@ def auto_delete(world, call) -> Shown:
     operation = operations.begin(world, call, "setDiskAutoDelete", body["selfLink"], body["id"])
     changed = {**held, "autoDelete": call.query["autoDelete"]}
     body["disks"] = [changed if each is held else each for each in body["disks"]]
+    instance.show(world.now())
+    operations.finish_later(world, operation)
+    return operation
+
+
+def set_machine_type(world, call) -> Shown:
+    instance = find(world, call, "instances", "instance")
+    body, zone = instance.body, call.zone
+    kind = placed(call.body.get("machineType"), zone, "machineTypes", "machineType")
+    machine = catalog.MACHINE_TYPES.get(kind)
+    if machine is None or not machine.in_zone(zone.name):
+        text = f"Machine type with name '{kind}' does not exist in zone '{zone.name}'."
+        raise invalid(f"Invalid value for field 'machineType': {text}")
+    if body["status"] != "TERMINATED":
+        raise bad_request("Machine type can be changed only when the instance is in TERMINATED status.")
+    for held in body["disks"]:
+        newborn.fits(last(zone.disks[last(held["source"])].body["type"]), machine)
+        if held["boot"] and held.get("architecture", machine.arch) != machine.arch:
+            raise bad_request(f"The boot disk is of {held['architecture']}, and {kind} of {machine.arch}.")
+    operation = operations.begin(world, call, "setMachineType", body["selfLink"], body["id"])
+    body["machineType"] = zone.link("machineTypes", kind)
     instance.show(world.now())
     operations.finish_later(world, operation)
     return operation

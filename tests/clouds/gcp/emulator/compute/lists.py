@@ -10,13 +10,14 @@ from ..world import API as _API
 from ..world import link
 
 
-def _items(world, zone, collection: str) -> list:
+def _items(world, call, zone, collection: str) -> list:
     """As a list shows them: late for what is new, and for everything when it is stale."""
     settings, now = world.settings, world.now()
     held = list(getattr(zone, collection).values())
-    if settings.stale:
+    age = call.lie.age(settings.stale)
+    if age:
         held += zone.graves[collection]
-        shown = [each.shown_at(now - settings.stale) for each in held]
+        shown = [each.shown_at(now - age) for each in held]
         return [body for body in shown if body]
     lag = 0 if collection == "operations" else settings.visibility_lag
     return [each.body for each in held if each.born + lag <= now]
@@ -33,6 +34,7 @@ def _ordered(call, items: list) -> list:
 
 
 def page_of(world, call, items: list) -> tuple[list, str | None]:
+    """One page, and the token of the next one. A listing that lies does so here."""
     size = int(call.query.get("maxResults") or 500)
     if not 0 <= size <= 500:
         raise invalid(f"Invalid value for field 'maxResults': '{size}'. Must be from 0 to 500")
@@ -41,10 +43,11 @@ def page_of(world, call, items: list) -> tuple[list, str | None]:
     if not token.isdigit():
         raise invalid(f"Invalid value for field 'pageToken': '{token}'.")
     at = int(token)
-    return items[at : at + size], str(at + size) if at + size < len(items) else None
+    return call.lie.page(items[at : at + size], str(at + size) if at + size < len(items) else None)
 
 
-_SCHEMAS = {"instances": "Instance", "disks": "Disk", "operations": "Operation"}
+_GLOBAL = {"networks", "snapshots"}
+_SCHEMAS = {"instances": "Instance", "disks": "Disk", "snapshots": "Snapshot", "operations": "Operation"}
 
 
 def listed(world, call, collection: str, schema: str, items: list) -> dict:
@@ -52,6 +55,8 @@ def listed(world, call, collection: str, schema: str, items: list) -> dict:
     matches = filters.compiled(call.query.get("filter"), call.document.schemas, schema)
     page, after = page_of(world, call, _ordered(call, [item for item in items if matches(item)]))
     where = "/".join(f"{kind}s/{call.path[kind]}" for kind in ("project", "zone", "region") if kind in call.path)
+    if collection in _GLOBAL or call.action == "globalOperations.list":
+        where += "/global"
     found = {"kind": f"compute#{schema[0].lower()}{schema[1:]}List", "id": f"{where}/{collection}", "items": page,
              "selfLink": f"{_API}/{where}/{collection}"}  # fmt: skip
     return {**found, **({"nextPageToken": after} if after else {})}
@@ -83,30 +88,29 @@ def scoped(world, call, collection: str, schema: str, by_zone: dict) -> dict:
 
 def _list(collection: str):
     return lambda world, call: listed(
-        world, call, collection, _SCHEMAS[collection], _items(world, call.zone, collection)
+        world, call, collection, _SCHEMAS[collection], _items(world, call, call.zone or world.globe, collection)
     )
 
 
 def _aggregated(collection: str):
     def handler(world, call) -> dict:
-        by_zone = {name: _items(world, world.zone(name), collection) for name in sorted(ZONES)}
+        by_zone = {name: _items(world, call, world.zone(name), collection) for name in sorted(ZONES)}
         return scoped(world, call, collection, _SCHEMAS[collection], by_zone)
 
     return handler
 
 
 def operation(world, call) -> dict:
-    held = call.zone.operations.get(call.path["operation"])
+    place = call.zone or world.globe
+    held = place.operations.get(call.path["operation"])
     if held is None:
-        raise not_found(call.zone.link("operations", call.path["operation"]))
+        raise not_found(place.link("operations", call.path["operation"]))
     return held.body
 
 
 HANDLERS = {
-    **{f"{collection}.list": _list(collection) for collection in ("instances", "disks")},
+    **{f"{collection}.list": _list(collection) for collection in ("instances", "disks", "snapshots")},
     **{f"{collection}.aggregatedList": _aggregated(collection) for collection in ("instances", "disks")},
-    # There is no way to make one here.
-    "snapshots.list": lambda world, call: listed(world, call, "snapshots", "Snapshot", []),
-    "zoneOperations.list": _list("operations"),
-    "zoneOperations.get": operation,
+    **{f"{kind}Operations.list": _list("operations") for kind in ("zone", "global")},
+    **{f"{kind}Operations.{verb}": operation for kind in ("zone", "global") for verb in ("get", "wait")},
 }

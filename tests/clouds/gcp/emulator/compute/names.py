@@ -81,11 +81,12 @@ def subnetwork(zone, wanted: dict, field: str) -> None:
 
 def find(world, call, collection: str, field: str):
     """By name or by number. What is too young to be shown is not found."""
-    wanted = call.path[field]
-    held = getattr(call.zone, collection)
+    wanted, place = call.path[field], call.zone or world.globe
+    held = getattr(place, collection)
     found = held.get(wanted) or next((shown for shown in held.values() if shown.body["id"] == wanted), None)
     if found is None or found.born + world.settings.visibility_lag > world.now():
-        raise not_found(f"projects/{catalog.PROJECT}/zones/{call.zone.name}/{collection}/{wanted}")
+        where = f"zones/{place.name}" if call.zone else place.name
+        raise not_found(f"projects/{catalog.PROJECT}/{where}/{collection}/{wanted}")
     return found
 
 

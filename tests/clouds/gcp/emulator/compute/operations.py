@@ -51,16 +51,16 @@ def _fingerprint(call) -> str:
 
 
 def begin(world, call, kind: str, link: str, target_id: str) -> Shown:
-    """A new operation of the zone; `finish` ends it."""
+    """A new operation, of the zone or, where the call names none, of the project; `finish` ends it."""
     now = world.now()
-    zone = call.zone
+    place = call.zone or world.globe
     number = new_number()
     name = f"operation-{int(now * 1000)}-{uuid.uuid4().hex[:13]}"
     body = {
         "kind": "compute#operation",
         "id": number,
         "name": name,
-        "zone": zone.link(),
+        **({"zone": call.zone.link()} if call.zone else {}),
         "operationType": kind,
         "targetLink": link,
         "targetId": target_id,
@@ -68,12 +68,12 @@ def begin(world, call, kind: str, link: str, target_id: str) -> Shown:
         "user": "emulated@example.com",
         "progress": 0,
         "insertTime": stamp(now),
-        "selfLink": zone.link("operations", name),
+        "selfLink": place.link("operations", name),
     }
     if "requestId" in call.query:
         body["clientOperationId"] = call.query["requestId"]
     operation = Shown(now, body)
-    zone.operations[name] = operation
+    place.operations[name] = operation
     if "requestId" in call.query:
         world.requests[call.query["requestId"]] = (now, _fingerprint(call), operation)
 

@@ -4,6 +4,7 @@ Sources: Cloud KMS REST reference, CryptoKey; "Key rotation"; "Key states"; "Cre
 which is not enabled can't become the primary one is assumed.
 """
 
+import copy
 import re
 
 from ..errors import ApiError, invalid
@@ -20,6 +21,15 @@ class Key:
         self.name, self.body, self.made = name, body, at
         self.versions: list[dict] = []
         self.primary: str | None = None
+        self.history: list = []
+
+    def remember(self, at: float) -> None:
+        """It has changed: stale lists read what it was before."""
+        self.history.append((at, copy.deepcopy(self.show())))
+
+    def shown_at(self, moment: float) -> dict | None:
+        """As it was then; None before it was made."""
+        return next((shown for since, shown in reversed(self.history) if since <= moment), None)
 
     def version(self, name: str) -> dict | None:
         return next((version for version in self.versions if version["name"] == name), None)
@@ -53,10 +63,12 @@ def pass_time(world) -> None:
         due, period = held.body.get("nextRotationTime"), held.body.get("rotationPeriod")
         while due and period and moment(due) <= now:
             held.primary = held.add(moment(due))["name"]
+            held.remember(moment(due))
             due = held.body["nextRotationTime"] = time(moment(due) + seconds(period, "rotationPeriod"))
         for version in held.versions:
             if version["state"] == "DESTROY_SCHEDULED" and moment(version["destroyTime"]) <= now:
                 version.update(state="DESTROYED", destroyEventTime=version.pop("destroyTime"))
+                held.remember(now)
 
 
 def _check(world, body: dict) -> None:
@@ -104,6 +116,7 @@ def _create(world, call) -> dict:
     made = world.keys[name] = Key(name, body, world.now())
     if not call.query.get("skipInitialVersionCreation"):
         made.primary = made.add(world.now())["name"]
+    made.remember(world.now())
     return made.show()
 
 
@@ -124,6 +137,7 @@ def _patch(world, call) -> dict:
     # What was set before may be past; only what is set now must be right.
     _check(world, body if fields & {"rotationPeriod", "nextRotationTime"} else {"labels": body.get("labels", {})})
     held.body = body
+    held.remember(world.now())
     return held.show()
 
 
@@ -136,6 +150,7 @@ def _primary(world, call) -> dict:
     if version["state"] != "ENABLED":
         raise wrong_state(f"{name} is not enabled, current state is: {version['state']}.")
     held.primary = name
+    held.remember(world.now())
     return held.show()
 
 

@@ -16,11 +16,14 @@ def _paged(world, call, field: str, schema: str, items: list) -> dict:
     if size < 0 or not token.isdigit():
         raise invalid("page_size is negative, or page_token is not one that was given")
     size, at = min(size or 100, 1000, world.settings.page_size or 1000), int(token)
-    found = {"totalSize": len(items)}
-    if items[at : at + size]:
-        found[field] = items[at : at + size]
-    if at + size < len(items):
-        found["nextPageToken"] = str(at + size)
+    page = items[at : at + size], str(at + size) if at + size < len(items) else None
+    shown, after = call.lie.page(*page)
+    # A listing that lies does not count what it leaves out.
+    found = {"totalSize": len(items) if (shown, after) == page else at + len(shown)}
+    if shown:
+        found[field] = shown
+    if after:
+        found["nextPageToken"] = after
     return found
 
 
@@ -43,8 +46,17 @@ def _keys(world, call) -> dict:
         call,
         "cryptoKeys",
         "CryptoKey",
-        [held.show() for name, held in world.keys.items() if name.startswith(within)],
+        _as_listed(world, call, [held for name, held in world.keys.items() if name.startswith(within)]),
     )
+
+
+def _as_listed(world, call, keys: list) -> list:
+    """As they are, or as they were when the list is stale: there is no way to lose one."""
+    age = call.lie.age(world.settings.stale)
+    if not age:
+        return [held.show() for held in keys]
+    pictures = [held.shown_at(world.now() - age) for held in keys]
+    return [picture for picture in pictures if picture is not None]
 
 
 def _versions(world, call) -> dict:

@@ -14,13 +14,14 @@ def _create(world, call) -> dict:
 
 
 def _patch(world, call) -> dict:
-    _, held = version(world, call)
+    of, held = version(world, call)
     wanted = call.body.get("state")
     if call.query.get("updateMask") != "state" or wanted not in ("ENABLED", "DISABLED"):
         raise invalid("only state can be changed, to ENABLED or DISABLED, with update_mask state")
     if held["state"] not in ("ENABLED", "DISABLED"):
         raise wrong_state(f"{held['name']} is {held['state']}")
     held["state"] = wanted
+    of.remember(world.now())
     return held
 
 
@@ -30,15 +31,17 @@ def _destroy(world, call) -> dict:
         raise wrong_state(f"{held['name']} is {held['state']}")
     wait = seconds(of.body["destroyScheduledDuration"], "destroyScheduledDuration")
     held.update(state="DESTROY_SCHEDULED", destroyTime=time(world.now() + wait))
+    of.remember(world.now())
     return held
 
 
 def _restore(world, call) -> dict:
-    _, held = version(world, call)
+    of, held = version(world, call)
     if held["state"] != "DESTROY_SCHEDULED":
         raise wrong_state(f"{held['name']} is {held['state']}")
     held["state"] = "DISABLED"
     del held["destroyTime"]
+    of.remember(world.now())
     return held
 
 

@@ -47,6 +47,9 @@ def check(schemas: dict, described: dict, value, at: str) -> None:
         (f"{ZONE}/disks", "DiskList"),
         (f"{ZONE}/disks/cache", "Disk"),
         (f"{ZONE}/operations", "OperationList"),
+        ("global/snapshots", "SnapshotList"),
+        ("global/snapshots/s", "Snapshot"),
+        ("global/operations", "OperationList"),
         (f"{ZONE}/machineTypes", "MachineTypeList"),
         (f"{ZONE}/diskTypes", "DiskTypeList"),
         ("aggregated/instances", "InstanceAggregatedList"),
@@ -67,6 +70,8 @@ def test_answers_of_compute(cloud, schemas, path, schema):
     interface = {"network": "global/networks/default", "accessConfigs": [{"name": "External NAT"}]}
     disks = [boot, {**cloud.newborn(key=key, diskName="cache", labels={"c": "d"}), "deviceName": "cache"}]
     cloud.running(disks=disks, serviceAccounts=[account], networkInterfaces=[interface], **more)
+    snapshot = {"name": "s", "sourceDisk": f"{ZONE}/disks/cache", "labels": {"a": "b"}, "description": "d"}
+    cloud.compute("POST", "global/snapshots", snapshot)
     cloud.post("settings", {"capacity_code": "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"})
     cloud.post("capacity", [{}])
     cloud.ended(cloud.insert("n"))

@@ -64,7 +64,7 @@ def test_reset(cloud):
     cloud.post("capacity", [{}])
     cloud.post("rules", [{"do": "throttle"}])
     cloud.post("reset", {"keep_settings": True})
-    assert cloud.get("state") == {"regions": {}, "zones": {}, "keys": [], "rings": []}
+    assert cloud.get("state") == {"regions": {}, "zones": {}, "snapshots": [], "keys": [], "rings": []}
     assert cloud.get("calls")["total"] == 0 and cloud.get("rules") == [] and cloud.get("capacity") == []
     assert cloud.get("settings")["page_size"] == 3
     cloud.post("reset", {})
