@@ -137,7 +137,8 @@ impl Run<'_> {
         let reconciler = self.reconciler;
         let (store, now_ms) = (&reconciler.store, reconciler.clock.now_ms());
         let id = item.finding.id;
-        if matches!(item.due, Repair::Quarantine | Repair::Halt) {
+        // A halt writes no mark: the next run does.
+        if item.due == Repair::Quarantine {
             store.keep_until(id, now_ms + reconciler.settings.quarantine_secs * 1_000).await?;
         }
         let key = format!("reconcile/{}/{id}", self.id);

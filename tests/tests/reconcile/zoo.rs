@@ -90,6 +90,9 @@ async fn zoo(house: &mut House) -> Result<Vec<(Verdict, String)>> {
     let naked = house.cloud.plant_volume(&volume("acme/healthy-0", "naked", &key, at));
     house.cloud.unencrypt_volume(&naked);
     drop(astray);
+    let mut abroad = machine("acme/healthy-1", "abroad", &key, at);
+    abroad.cache = CacheSource::Existing { id: id("none"), remote: RemoteId::from("none") };
+    house.cloud.plant_machine(&abroad);
     house.cloud.terminate(&remote("cachegone", Kind::Machine).await?);
     house.cloud.destroy_volume(&remote("cachegone", Kind::Volume).await?);
     let acme = |name: &str| format!("acme/{name} arm64");
@@ -98,6 +101,7 @@ async fn zoo(house: &mut House) -> Result<Vec<(Verdict, String)>> {
         (Verdict::Missing, acme("cachegone")),
         (Verdict::Missing, acme("cachegone")),
         (Verdict::Misplaced, acme("misplaced")),
+        (Verdict::Misplaced, acme("healthy-1")),
         (Verdict::Misplaced, acme("healthy-1")),
         (Verdict::Unencrypted, acme("bare")),
         (Verdict::Unencrypted, acme("healthy-0")),
