@@ -1,5 +1,6 @@
 //! Reconcile by the built binary on the emulators: what people with consoles leave behind among healthy builders, listings that
-//! lie, and jobs that provision meanwhile. `HEALTHY` sets how many builders are healthy, `BESIDE` how many are made meanwhile.
+//! lie, and jobs that provision meanwhile. `HEALTHY` sets how many builders are healthy, `BESIDE` how many are
+//! made meanwhile, `EVERY` how often it runs.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +11,11 @@
 
 #[path = "cloud_reconcile/aws_zoo.rs"]
 mod aws_zoo;
+#[path = "cloud_reconcile/beside.rs"]
+mod beside;
 #[path = "cloud_reconcile/gcp_zoo.rs"]
 mod gcp_zoo;
 #[path = "cloud_reconcile/ground.rs"]
 mod ground;
+#[path = "cloud_reconcile/lies.rs"]
+mod lies;

@@ -119,11 +119,14 @@ fn summary(report: &Report) -> String {
     let pages: u64 = report.regions.iter().map(|region| region.pages).sum();
     let failed = report.regions.iter().filter(|region| region.failed.is_some()).count();
     format!(
-        "run {}: {} regions ({failed} left alone), {things} things on {pages} pages, {records} records; {} findings: {} enqueued, \
-         {} to be done, {} braked, {} for a person, {} refused; {}",
+        "run {}: {} ({failed} left alone), {} on {}, {}; {}: {} enqueued, {} to be done, {} braked, {} for a person, \
+         {} refused; {}",
         report.run,
-        report.regions.len(),
-        report.items.len(),
+        counted(report.regions.len() as u64, "region"),
+        counted(things, "thing"),
+        counted(pages, "page"),
+        counted(records, "record"),
+        counted(report.items.len() as u64, "finding"),
         count(|it| matches!(it, Decision::Enqueued { .. })),
         count(|it| matches!(it, Decision::Planned)),
         count(|it| matches!(it, Decision::Braked { .. })),
@@ -131,6 +134,11 @@ fn summary(report: &Report) -> String {
         count(|it| matches!(it, Decision::Refused { .. })),
         span(report.ended_ms - report.started_ms)
     )
+}
+
+/// So many of them, in words.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn last_part(remote: &str) -> &str {
@@ -206,14 +214,14 @@ pub(super) async fn show(session: &Session, id: i64) -> Result<(), Failure> {
         let line = format!("run {id}, {}, by {}, began {}", run.mode, run.runner, clock_time(run.started_ms));
         session.screen.line(&line)?;
         for region in &found.regions {
-            let things: Vec<String> = region.things.iter().map(|(kind, n)| format!("{n} {kind}s")).collect();
+            let things: Vec<String> = region.things.iter().map(|(kind, n)| counted(*n, kind)).collect();
             session.screen.line(&format!(
-                "  {}: {} on {} pages, {} records, {} findings",
+                "  {}: {} on {}, {}, {}",
                 region.region,
                 if things.is_empty() { "nothing".to_owned() } else { things.join(", ") },
-                region.pages,
-                region.records,
-                region.findings
+                counted(region.pages, "page"),
+                counted(region.records, "record"),
+                counted(region.findings, "finding")
             ))?;
         }
         session.screen.line("")?;
