@@ -3,6 +3,9 @@
 //! As from a real cloud, shadows are left out, and keys and volumes on their way out. Where a page goes on is the name of
 //! its last thing, so what comes and goes in between shifts nothing.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
 use regions::Region;
 
 use super::call::Operation;
@@ -35,9 +38,8 @@ impl State {
     }
 
     fn list_machines(&self, region: Region, after: &str, then_ms: i64, most: usize) -> Vec<Listed> {
-        let listed = self.machines.iter().filter(|(remote, machine)| {
-            remote.as_str() > after
-                && machine.tags.ours
+        let listed = past(&self.machines, after).filter(|(_, machine)| {
+            machine.tags.ours
                 && machine.spec.placement.region() == region
                 && was_there(machine.visible_ms, machine.gone_ms, then_ms)
         });
@@ -51,9 +53,8 @@ impl State {
     }
 
     fn list_volumes(&self, region: Region, after: &str, then_ms: i64, most: usize) -> Vec<Listed> {
-        let listed = self.volumes.iter().filter(|(remote, volume)| {
-            remote.as_str() > after
-                && volume.tags.ours
+        let listed = past(&self.volumes, after).filter(|(_, volume)| {
+            volume.tags.ours
                 && volume.life != VolumeLife::Deleting
                 && volume.placement.region() == region
                 && was_there(volume.visible_ms, volume.gone_ms, then_ms)
@@ -72,9 +73,8 @@ impl State {
     }
 
     fn list_keys(&self, region: Region, after: &str, then_ms: i64, most: usize) -> Vec<Listed> {
-        let listed = self.keys.iter().filter(|(remote, key)| {
-            remote.as_str() > after
-                && key.tags.ours
+        let listed = past(&self.keys, after).filter(|(_, key)| {
+            key.tags.ours
                 && key.region == region
                 && !key.gone
                 && key.visible_ms <= then_ms
@@ -87,6 +87,11 @@ impl State {
         };
         listed.map(list).take(most).collect()
     }
+}
+
+/// Those whose names come after that one.
+fn past<'a, T>(things: &'a BTreeMap<RemoteId, T>, after: &str) -> impl Iterator<Item = (&'a RemoteId, &'a T)> {
+    things.range((Bound::Excluded(RemoteId::from(after)), Bound::Unbounded))
 }
 
 fn was_there(visible_ms: i64, gone_ms: Option<i64>, then_ms: i64) -> bool {

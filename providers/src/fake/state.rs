@@ -1,6 +1,6 @@
 //! What exists in the modelled cloud. It outlives every provider and every worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regions::{Arch, Cloud, MachineType, Placement, Region, SsdKind};
 use serde::Serialize;
@@ -180,6 +180,8 @@ pub(super) struct State {
     pub(super) aliases: BTreeMap<(Region, String), RemoteId>,
     pub(super) volumes: BTreeMap<RemoteId, Volume>,
     pub(super) machines: BTreeMap<RemoteId, Machine>,
+    /// The volumes that were ever tied to a machine: where to look for the one that is.
+    ever_tied: BTreeMap<RemoteId, BTreeSet<RemoteId>>,
     /// What each token has made, for ever.
     pub(super) tokens: BTreeMap<(Region, String), (MachineSpec, RemoteId)>,
     /// How many of the next machines die of a lack of capacity after a yes.
@@ -200,6 +202,7 @@ impl State {
             aliases: BTreeMap::new(),
             volumes: BTreeMap::new(),
             machines: BTreeMap::new(),
+            ever_tied: BTreeMap::new(),
             tokens: BTreeMap::new(),
             late_failures: 0,
             events: BTreeMap::new(),
@@ -320,14 +323,16 @@ impl State {
 
     /// Ties a volume to a machine. What is still being made is attached when it has been made.
     pub(super) fn tie(&mut self, volume: &RemoteId, machine: &RemoteId, phase: TiePhase) {
-        if let Some(volume) = self.volumes.get_mut(volume) {
-            volume.tie = Some(Tie { machine: machine.clone(), phase, turn: 0 });
+        if let Some(tied) = self.volumes.get_mut(volume) {
+            tied.tie = Some(Tie { machine: machine.clone(), phase, turn: 0 });
+            self.ever_tied.entry(machine.clone()).or_default().insert(volume.clone());
         }
     }
 
     /// The volume that is tied to that machine.
     pub(super) fn volume_of(&self, machine: &RemoteId) -> Option<(&RemoteId, &Volume)> {
-        self.volumes.iter().find(|(_, volume)| volume.holder() == Some(machine))
+        let tied = self.ever_tied.get(machine)?.iter().filter_map(|remote| self.volumes.get_key_value(remote));
+        tied.into_iter().find(|(_, volume)| volume.holder() == Some(machine))
     }
 
     /// What is wrong with that key for use in that region; none where nothing is.

@@ -85,7 +85,7 @@ impl Ground<'_> {
             record.mate.as_ref().is_some_and(|mate| mate.state == RowState::Ready)
         };
         // What is off is no danger as it stands, and no program takes a customer's data away.
-        let stop = || if is_on { Repair::Stop } else { Repair::Person { remedy: examine(record) } };
+        let stop = || if is_on { Repair::Stop } else { Repair::Person { remedy: replace(record) } };
         if let (Some(zone), Some(is)) = (row.zone, &thing.zone)
             && zone.name() != is
         {
@@ -203,7 +203,9 @@ impl Ground<'_> {
             }
             (RowState::Broken, _) => {
                 let why = format!("job {} found it broken", row.job);
-                told(Verdict::WrongState, why, Repair::Person { remedy: show_job(row.job) })
+                let remedy =
+                    format!("`{}` tells what is wrong with it; {} make it anew", show_job(row.job), anew(record));
+                told(Verdict::WrongState, why, Repair::Person { remedy })
             }
             (RowState::Maybe | RowState::Pending | RowState::Ready | RowState::Stopped, _) => {
                 self.attachment(record, thing)
@@ -281,6 +283,12 @@ fn anew(record: &Record) -> String {
 
 fn finish_key(record: &Record) -> String {
     format!("the next builder of {} in {} finishes or makes it", record.org_name, record.row.region)
+}
+
+/// What is where or as it must not be is not put right in place.
+fn replace(record: &Record) -> String {
+    let lost = if record.row.kind == Kind::Volume { "; what the cache holds is lost then" } else { "" };
+    format!("find out who did this; {} make it anew where and as it should be{lost}", anew(record))
 }
 
 fn path(record: &Record) -> String {

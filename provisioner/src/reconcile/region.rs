@@ -363,9 +363,8 @@ fn target(record: &Record, keys: &BTreeMap<ResourceId, (OrgId, Option<RemoteId>)
         prior: Some(Prior { remote: row.remote.clone(), state: row.state }),
         born_with: None,
     };
-    let keys = keys.iter().filter_map(|(id, (_, remote))| Some((*id, remote.clone()?)));
-    let key = step.blueprint.key();
-    let mut known: BTreeMap<ResourceId, RemoteId> = keys.filter(|(id, _)| Some(*id) == key).collect();
+    let key = step.blueprint.key().and_then(|id| Some((id, keys.get(&id)?.1.clone()?)));
+    let mut known: BTreeMap<ResourceId, RemoteId> = key.into_iter().collect();
     known.extend(record.mate.as_ref().and_then(|mate| Some((mate.id, mate.remote.clone()?))));
     Progress::target_of(step, known)
 }

@@ -6,5 +6,6 @@ pub mod queue;
 mod queue_bare;
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 mod queue_ours;
+pub mod reconcile;
 mod server;
 mod table;

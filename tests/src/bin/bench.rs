@@ -1,4 +1,4 @@
-//! `bench [queue|cloud|all]`: measures, and prints what was measured beside its target.
+//! `bench [queue|cloud|reconcile|all]`: measures, and prints what was measured beside its target.
 
 use tests::bench;
 
@@ -9,11 +9,18 @@ async fn main() -> anyhow::Result<()> {
     match section.as_str() {
         "queue" => met &= bench::queue::run().await?,
         "cloud" => bench::cloud::run()?,
+        "reconcile" => met &= bench::reconcile::run()?,
+        // What `reconcile` runs once for each size.
+        "reconcile-of" => {
+            let things = std::env::args().nth(2).unwrap_or_default().parse()?;
+            return bench::reconcile::child(things).await;
+        }
         "all" => {
             bench::cloud::run()?;
+            met &= bench::reconcile::run()?;
             met &= bench::queue::run().await?;
         }
-        other => anyhow::bail!("unknown section `{other}`: use queue, cloud or all"),
+        other => anyhow::bail!("unknown section `{other}`: use queue, cloud, reconcile or all"),
     }
     std::process::exit(i32::from(!met));
 }

@@ -2,7 +2,7 @@
 
 use providers::{Kind, NOT_ENCRYPTED, Observed, Trouble, WRONG_KEY, WRONG_TAGS, WRONG_ZONE};
 
-use super::{Ground, anew, examine, finding, finish_key, retag, show_job};
+use super::{Ground, anew, examine, finding, finish_key, replace, retag, show_job};
 use crate::core::{Finding, Repair, RowState, Verdict};
 use crate::store::Record;
 
@@ -104,7 +104,7 @@ fn broken(record: &Record, trouble: &Trouble) -> Finding {
 }
 
 fn stop(record: &Record) -> Repair {
-    if record.row.kind == Kind::Machine { Repair::Stop } else { Repair::Person { remedy: examine(record) } }
+    if record.row.kind == Kind::Machine { Repair::Stop } else { Repair::Person { remedy: replace(record) } }
 }
 
 fn recorded(record: &Record) -> Repair {
