@@ -10,6 +10,7 @@ mod m0002_tenants;
 mod m0003_resources;
 mod m0004_queue;
 mod m0005_reconcile;
+mod m0006_access;
 
 pub use catalogue::{missing, seed};
 pub use sea_orm_migration::MigratorTrait;
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_resources::Migration),
             Box::new(m0004_queue::Migration),
             Box::new(m0005_reconcile::Migration),
+            Box::new(m0006_access::Migration),
         ]
     }
 

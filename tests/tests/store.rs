@@ -28,6 +28,8 @@ macro_rules! on_both {
     };
 }
 
+#[path = "store/access.rs"]
+mod access;
 #[path = "store/constraints.rs"]
 mod constraints;
 #[path = "store/control.rs"]

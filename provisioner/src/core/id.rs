@@ -43,6 +43,15 @@ uuid_id! {
     ProjectId
 }
 
+uuid_id! {
+    /// A person who uses the API.
+    UserId
+}
+uuid_id! {
+    /// An API token; the secret is another thing.
+    TokenId
+}
+
 /// A job, in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

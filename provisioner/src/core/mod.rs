@@ -3,6 +3,8 @@
 //! [`plan()`] turns a request and what the database knows into immutable data; [`Progress`] is a fold over
 //! recorded facts; [`next()`] says what to do now. No I/O happens here, and time comes in as an argument.
 
+pub mod access;
+pub mod audit;
 pub mod cache_limits;
 pub mod fact;
 pub mod finding;
@@ -15,13 +17,15 @@ pub mod progress;
 pub mod request;
 pub mod row;
 pub mod scene;
+pub mod secret;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Act, Identity, Place, Role, TokenScope, Who, Word};
 pub use cache_limits::CacheShapeError;
 pub use fact::{After, Entry, Fact, Verb};
 pub use finding::{Effect, Finding, Repair, Verdict};
-pub use id::{JobId, Name, NameError, OrgId, ProjectId};
+pub use id::{JobId, Name, NameError, OrgId, ProjectId, TokenId, UserId};
 pub use job::{Ending, JobState, Outcome};
 pub use next::{Move, Now, next, shown_by_ms};
 pub use plan::{Blueprint, Candidate, Drop, Goal, Plan, PlanError, Prior, Step, Stock, make::Ground, plan};
@@ -30,3 +34,4 @@ pub use progress::{Certainty, Phase, Progress, Thing};
 pub use request::{Lane, Request, Scope};
 pub use row::{ResourceRow, RowChange, RowState};
 pub use scene::{Org, Project, Scene, Stray};
+pub use secret::{Secret, SecretError, TokenKind};

@@ -4,12 +4,14 @@
 //! as an argument. Nothing read back is trusted: a row that the types or the catalogue refuse is
 //! [`StoreError::Corrupt`].
 
+mod audit;
 mod connect;
 mod control;
 mod error;
 mod events;
 mod findings;
 mod jobs;
+mod people;
 pub(crate) mod queue;
 mod record;
 mod records;
@@ -17,6 +19,7 @@ mod resources;
 mod snapshot;
 mod sql;
 mod tenants;
+mod tokens;
 mod upkeep;
 
 use std::{
@@ -30,16 +33,19 @@ use std::{
 
 use sea_orm::DatabaseConnection;
 
+pub use audit::Checked;
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
 pub use events::Event;
 pub use findings::{Run, Sighting};
 pub use jobs::{Job, JobFilter};
+pub use people::{Member, User};
 pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session, SignOn, Swept, WorkerId, lane_key};
 pub use record::Recorded;
 pub use records::{KnownOwner, Mate, Record, Work};
 pub use resources::ResourceFilter;
 pub use tenants::NewProject;
+pub use tokens::{Holder, NewToken, Token, Unproved};
 pub use upkeep::{Hold, Rules};
 
 /// Which database it is.

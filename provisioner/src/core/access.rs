@@ -1,0 +1,282 @@
+//! Who may do what: a pure function of an identity, an act and the place of it.
+//!
+//! There are two ways of not being allowed. What an identity can't see does not exist for it: the answer is that of a name that
+//! nobody has. What it sees and may not do is refused by name. `docs/access.md` is this function as a table, and a test holds
+//! them together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{OrgId, ProjectId, TokenId, UserId};
+
+/// What a person is in an organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Builds in its projects, and sees them.
+    Member,
+    /// Does all that can be done in it.
+    Owner,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Member, Self::Owner];
+
+    /// The name in the database and in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// What a token is good for at most. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenScope {
+    /// To look.
+    Read,
+    /// To get builders, and to start, stop and remake them.
+    Build,
+    /// To do all that its holder may.
+    Manage,
+}
+
+impl TokenScope {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Build, Self::Manage];
+
+    /// The name in the database and in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Build => "build",
+            Self::Manage => "manage",
+        }
+    }
+}
+
+/// Whose token it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Of those who operate the installation.
+    Operator,
+    /// An organization's own.
+    Org(OrgId),
+    /// A project's own.
+    Project {
+        /// Its organization.
+        org: OrgId,
+        /// The project.
+        project: ProjectId,
+    },
+    /// A person's.
+    User {
+        /// The person.
+        user: UserId,
+        /// What the person is, and where, at this moment.
+        roles: BTreeMap<OrgId, Role>,
+    },
+}
+
+/// An identity that has been proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The token that proved it.
+    pub token: TokenId,
+    /// What to call it in an audit: its kind, its holder and its name.
+    pub name: String,
+    /// What the token is good for at most.
+    pub scope: TokenScope,
+    /// Whose it is.
+    pub who: Who,
+}
+
+/// Where something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the installation as a whole.
+    Installation,
+    /// In an organization.
+    Org(OrgId),
+    /// In a project.
+    Project {
+        /// Its organization.
+        org: OrgId,
+        /// The project.
+        project: ProjectId,
+    },
+}
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $name:ident $word:literal $level:ident $scope:ident,)*) => {
+        /// What can be done through the API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Act {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Act {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name in the audit and in the documents.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// Where it is done.
+            #[must_use]
+            pub const fn level(self) -> Level {
+                match self {
+                    $(Self::$name => Level::$level,)*
+                }
+            }
+
+            /// What a token has to be good for.
+            #[must_use]
+            pub const fn needs(self) -> TokenScope {
+                match self {
+                    $(Self::$name => TokenScope::$scope,)*
+                }
+            }
+        }
+    };
+}
+
+/// The kind of place at which an act is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The installation.
+    Installation,
+    /// An organization.
+    Org,
+    /// A project.
+    Project,
+}
+
+acts! {
+    /// See the organizations that one can see.
+    ListOrgs "org.list" Installation Read,
+    /// Make an organization.
+    CreateOrg "org.create" Installation Manage,
+    /// See the people.
+    ListUsers "user.list" Installation Manage,
+    /// Make a person known.
+    CreateUser "user.create" Installation Manage,
+    /// See an organization.
+    GetOrg "org.get" Org Read,
+    /// Delete an organization with all that it has.
+    DeleteOrg "org.delete" Org Manage,
+    /// See who belongs to it.
+    ListMembers "member.list" Org Read,
+    /// Say what a person is in it.
+    SetMember "member.set" Org Manage,
+    /// Take a person out of it.
+    RemoveMember "member.remove" Org Manage,
+    /// See its tokens; never their secrets.
+    ListTokens "token.list" Org Manage,
+    /// Make a token of it or of a project of its.
+    CreateToken "token.create" Org Manage,
+    /// Make a token worthless.
+    RevokeToken "token.revoke" Org Manage,
+    /// See its projects.
+    ListProjects "project.list" Org Read,
+    /// Make a project.
+    CreateProject "project.create" Org Manage,
+    /// See what was done in it, and refused.
+    ReadAudit "audit.read" Org Manage,
+    /// See a project.
+    GetProject "project.get" Project Read,
+    /// Delete a project with all that it has.
+    DeleteProject "project.delete" Project Manage,
+    /// See the jobs of a project.
+    ListJobs "job.list" Project Read,
+    /// See a job.
+    GetJob "job.get" Project Read,
+    /// Call a job off.
+    CancelJob "job.cancel" Project Build,
+    /// Give a job another try.
+    RetryJob "job.retry" Project Build,
+    /// See builders.
+    GetBuilder "builder.get" Project Read,
+    /// Get a builder for a build.
+    AcquireBuilder "builder.acquire" Project Build,
+    /// Say that a build goes on.
+    TouchBuilder "builder.touch" Project Build,
+    /// Say that a build is over.
+    ReleaseBuilder "builder.release" Project Build,
+    /// Have a builder made.
+    ProvisionBuilder "builder.provision" Project Build,
+    /// Have a builder switched on.
+    StartBuilder "builder.start" Project Build,
+    /// Have a builder switched off.
+    StopBuilder "builder.stop" Project Build,
+    /// Have a builder taken away; its cache stays.
+    DestroyBuilder "builder.destroy" Project Build,
+    /// See caches.
+    GetCache "cache.get" Project Read,
+    /// Have a cache taken away, with what it holds.
+    DestroyCache "cache.destroy" Project Manage,
+    /// Follow what happens in a project.
+    FollowEvents "event.follow" Project Read,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It may.
+    Yes,
+    /// It sees the place, and may not do that there.
+    No,
+    /// For this identity there is no such place.
+    Unseen,
+}
+
+impl Identity {
+    /// Whether it may do that there.
+    #[must_use]
+    pub fn may(&self, act: Act, place: Place) -> Word {
+        match self.ceiling(place) {
+            None => Word::Unseen,
+            Some(most) if most.min(self.scope) >= act.needs() => Word::Yes,
+            Some(_) => Word::No,
+        }
+    }
+
+    /// The most that whoever holds the token may do there; none where it sees nothing.
+    fn ceiling(&self, place: Place) -> Option<TokenScope> {
+        match (&self.who, place) {
+            (Who::Operator, _) => Some(TokenScope::Manage),
+            // Everybody sees that there is an installation, and nothing of it but what is theirs.
+            (_, Place::Installation) => Some(TokenScope::Read),
+            (Who::Org(own), Place::Org(org) | Place::Project { org, .. }) => {
+                (*own == org).then_some(TokenScope::Manage)
+            }
+            // It is for builds: it takes no cache and no project away.
+            (Who::Project { project: own, .. }, Place::Project { project, .. }) => {
+                (*own == project).then_some(TokenScope::Build)
+            }
+            (Who::Project { .. }, Place::Org(_)) => None,
+            (Who::User { roles, .. }, Place::Org(org)) => roles.get(&org).map(|role| match role {
+                Role::Owner => TokenScope::Manage,
+                Role::Member => TokenScope::Read,
+            }),
+            (Who::User { roles, .. }, Place::Project { org, .. }) => roles.get(&org).map(|role| match role {
+                Role::Owner => TokenScope::Manage,
+                Role::Member => TokenScope::Build,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

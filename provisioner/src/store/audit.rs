@@ -1,0 +1,132 @@
+//! The audit: appended to under a lock, each entry tied to the one before, read and checked page by page. The database itself
+//! refuses to change or to lose an entry (see the migration).
+
+use sea_orm::QueryResult;
+use uuid::Uuid;
+
+use super::{
+    Backend, Store, StoreError,
+    sql::{Row, Sql, Via},
+};
+use crate::core::{
+    OrgId, TokenId,
+    audit::{AuditEntry, Deed},
+};
+
+/// Of those who append at the same time one goes first: an advisory lock that nothing else uses.
+const LOCK: i64 = 0x7072_6f76_6175_6474;
+/// Entries that are checked at a time.
+const PAGE: u32 = 1_000;
+
+/// What a check of the whole audit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Entries that are sound.
+    pub sound: u64,
+    /// The last of them: its number and its hash. Who keeps both elsewhere notices when the end is cut off.
+    pub last: Option<(i64, String)>,
+    /// What is wrong with the next one, if something is.
+    pub flaw: Option<String>,
+}
+
+impl Store {
+    /// Writes an entry.
+    ///
+    /// # Errors
+    /// Those of the database: what is to be told by the audit must not be done then.
+    pub async fn append_deed(&self, deed: Deed) -> Result<i64, StoreError> {
+        let transaction = self.begin().await?;
+        if self.backend() == Backend::Postgres {
+            let sql = Sql::with("SELECT pg_advisory_xact_lock($1)::text AS lock", [LOCK.into()]);
+            self.query(Via::Within(&transaction), sql).await?;
+        }
+        let sql = Sql::new("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+        let rows = self.query(Via::Within(&transaction), sql).await?;
+        let last: Option<(i64, String)> = match rows.first() {
+            Some(row) => {
+                let row = Row::new("audit", "seq", row);
+                Some((row.get("seq")?, row.get("hash")?))
+            }
+            None => None,
+        };
+        let entry = AuditEntry::after(last.as_ref().map(|(seq, hash)| (*seq, hash.as_str())), deed);
+        let AuditEntry { seq, deed, previous, hash } = entry;
+        let sql = Sql::with(
+            "INSERT INTO audit (seq, at, identity, token, address, act, org, resource, outcome, detail, previous, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            [
+                seq.into(),
+                deed.at_ms.into(),
+                deed.identity.into(),
+                deed.token.map(TokenId::as_uuid).into(),
+                deed.address.into(),
+                deed.act.into(),
+                deed.org.map(OrgId::as_uuid).into(),
+                deed.resource.into(),
+                deed.outcome.into(),
+                deed.detail.into(),
+                previous.into(),
+                hash.into(),
+            ],
+        );
+        self.execute(&transaction, sql).await?;
+        self.commit(transaction).await?;
+        Ok(seq)
+    }
+
+    /// Entries after that number, oldest first: of one organization, or all.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn audit(&self, org: Option<OrgId>, after: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut sql = Sql::with(
+            "SELECT seq, at, identity, token, address, act, org, resource, outcome, detail, previous, hash FROM audit \
+             WHERE seq > $1",
+            [after.into()],
+        );
+        if let Some(org) = org {
+            sql.push(" AND org = ").bind(org.as_uuid());
+        }
+        sql.push(" ORDER BY seq LIMIT ").bind(i64::from(limit));
+        self.query(Via::Reader, sql).await?.iter().map(entry_of).collect()
+    }
+
+    /// Goes through the whole audit, page by page, up to the first flaw.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn check_audit(&self) -> Result<Checked, StoreError> {
+        let mut checked = Checked { sound: 0, last: None, flaw: None };
+        loop {
+            let after = checked.last.as_ref().map_or(0, |(seq, _)| *seq);
+            let page = self.audit(None, after, PAGE).await?;
+            for entry in &page {
+                let last = checked.last.as_ref().map(|(seq, hash)| (*seq, hash.as_str()));
+                if let Some(flaw) = entry.flaw(last) {
+                    return Ok(Checked { flaw: Some(flaw), ..checked });
+                }
+                checked.last = Some((entry.seq, entry.hash.clone()));
+                checked.sound += 1;
+            }
+            if page.len() < PAGE as usize {
+                return Ok(checked);
+            }
+        }
+    }
+}
+
+fn entry_of(row: &QueryResult) -> Result<AuditEntry, StoreError> {
+    let row = Row::new("audit", "seq", row);
+    let deed = Deed {
+        at_ms: row.get("at")?,
+        identity: row.get("identity")?,
+        token: row.get::<Option<Uuid>>("token")?.map(TokenId::from_uuid),
+        address: row.get("address")?,
+        act: row.get("act")?,
+        org: row.get::<Option<Uuid>>("org")?.map(OrgId::from_uuid),
+        resource: row.get("resource")?,
+        outcome: row.get("outcome")?,
+        detail: row.get("detail")?,
+    };
+    Ok(AuditEntry { seq: row.get("seq")?, deed, previous: row.get("previous")?, hash: row.get("hash")? })
+}
