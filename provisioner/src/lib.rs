@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod demo;
+pub(crate) mod edge;
 pub mod execute;
 pub mod reconcile;
 pub mod store;

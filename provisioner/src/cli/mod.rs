@@ -3,8 +3,8 @@
 //! It parses, checks, asks the store, and prints. It never calls a cloud (only the worker's executor does) and holds no
 //! knowledge that a library user would lack.
 
+mod access;
 mod args;
-pub(crate) mod clock;
 mod confirm;
 mod docs;
 mod enqueue;
@@ -127,6 +127,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Builder(command) => fleet::builder(&open(&global, screen).await?, command).await,
         Command::Cache(command) => fleet::cache(&open(&global, screen).await?, command).await,
         Command::Job(command) => job::job(&open(&global, screen).await?, command).await,
+        Command::User(command) => access::user(&open(&global, screen).await?, command).await,
+        Command::Member(command) => access::member(&open(&global, screen).await?, command).await,
+        Command::Token(command) => access::token(&open(&global, screen).await?, command).await,
+        Command::Audit(command) => access::audit(&open(&global, screen).await?, command).await,
     }
 }
 

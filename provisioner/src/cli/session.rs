@@ -1,9 +1,10 @@
 //! What every command that touches the database has at hand.
 
-use super::{Failure, args::Global, clock::Anchored, screen::Screen};
+use super::{Failure, args::Global, screen::Screen};
 use crate::{
     config::{Config, Overrides},
     core::{Name, OrgId},
+    edge::Anchored,
     execute::Clock as _,
     store::Store,
 };

@@ -5,7 +5,7 @@ use regions::{Cloud, Region};
 use super::{
     Failure,
     args::{After, IdleFlags, OrgCommand, ProjectCommand, ProjectCreate},
-    clock, confirm,
+    confirm,
     enqueue::enqueue,
     screen::or_dash,
     session::Session,
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     core::{Request, scene::CacheShape},
+    edge,
     store::{NewProject, Rules},
 };
 
@@ -21,7 +22,7 @@ pub(crate) async fn org(session: &Session, command: OrgCommand) -> Result<(), Fa
     let screen = session.screen;
     match command {
         OrgCommand::Create { org } => {
-            let org = session.store.create_org(&org, clock::new_org_id(), session.now_ms()).await?;
+            let org = session.store.create_org(&org, edge::new_org_id(), session.now_ms()).await?;
             if screen.is_json() {
                 return screen.json(&OrgView::from(&org));
             }
@@ -145,7 +146,7 @@ async fn create(session: &Session, checked: CheckedProject) -> Result<(), Failur
     let CheckedProject { flags, region, cache } = checked;
     let org = session.store.org(&flags.project.org).await?;
     let new = NewProject {
-        id: clock::new_project_id(),
+        id: edge::new_project_id(),
         org: org.id,
         name: flags.project.project.clone(),
         residency: flags.residency,

@@ -13,9 +13,10 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, args::WorkerArgs, clock::Anchored, session::Session};
+use super::{Failure, args::WorkerArgs, session::Session};
 use crate::{
     config::{Config, WorkerSection},
+    edge::Anchored,
     execute::{Clock, Executor, Providers},
     store::{Store, WorkerId},
     worker::{self, Summary, WorkerConfig, WorkerError},

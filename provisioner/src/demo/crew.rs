@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{Failure, clock::Anchored},
+    cli::Failure,
     core::Policy,
+    edge::Anchored,
     execute::{Executor, Providers},
     store::{Store, WorkerId},
     worker::{self, Summary, WorkerConfig, WorkerError},

@@ -3,8 +3,9 @@
 use regions::{Arch, Cloud, Region, Residency, Size, Zone, machine_types, regions};
 
 use crate::{
-    cli::{Failure, clock},
+    cli::Failure,
     core::{JobId, Name, ProjectId, Request, scene::CacheShape},
+    edge,
     store::{NewJob, NewProject, Store},
 };
 
@@ -79,14 +80,14 @@ fn name(text: &str) -> Result<Name, Failure> {
 pub(super) async fn order(store: &Store, now_ms: i64) -> Result<Vec<Ordered>, Failure> {
     let mut orgs = Vec::new();
     for org in ORGS {
-        orgs.push(store.create_org(&name(org)?, clock::new_org_id(), now_ms).await?);
+        orgs.push(store.create_org(&name(org)?, edge::new_org_id(), now_ms).await?);
     }
     let mut ordered = Vec::new();
     for sample in &SAMPLES {
         let Some(org) = orgs.iter().find(|org| org.name.as_str() == sample.org) else { continue };
         let region = sample.region.map(|region| Region::find(sample.cloud, region)).transpose();
         let new = NewProject {
-            id: clock::new_project_id(),
+            id: edge::new_project_id(),
             org: org.id,
             name: name(sample.project)?,
             residency: sample.residency,

@@ -15,8 +15,9 @@ use providers::fake::{FakeCloud, FakeConfig};
 use tokio::time::sleep;
 
 use crate::{
-    cli::{Failure, clock::Anchored, screen::Screen, view::JobView},
+    cli::{Failure, screen::Screen, view::JobView},
     core::Request,
+    edge::Anchored,
     execute::Clock as _,
     store::{NewJob, Store},
 };

@@ -74,6 +74,25 @@ impl Store {
         Ok(seq)
     }
 
+    /// Makes a change that the audit tells of: the entry is there before the change is, so that no crash leaves a change without
+    /// one. If it comes to nothing, a second entry says so.
+    ///
+    /// # Errors
+    /// Those of the change and of the database.
+    pub async fn audited<T>(
+        &self,
+        deed: Deed,
+        change: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.append_deed(deed.clone()).await?;
+        let error = match change.await {
+            Ok(made) => return Ok(made),
+            Err(error) => error,
+        };
+        self.append_deed(Deed { outcome: "failed".to_owned(), detail: Some(error.to_string()), ..deed }).await?;
+        Err(error)
+    }
+
     /// Entries after that number, oldest first: of one organization, or all.
     ///
     /// # Errors

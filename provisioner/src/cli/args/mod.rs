@@ -2,6 +2,7 @@
 //!
 //! Names, sizes, regions and the like are parsed here, so that what can't be right never reaches the database.
 
+mod access;
 mod builder;
 mod job;
 mod reconcile;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use access::{AuditCommand, MemberCommand, TokenCommand, TokenCreate, UserCommand};
 pub(crate) use builder::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand};
 pub(crate) use job::{JobCommand, JobListArgs};
 pub(crate) use reconcile::{ReconcileArgs, ReconcileCommand};
@@ -123,6 +125,18 @@ pub(crate) enum Command {
     /// Jobs: what was asked, how far it is, and why it failed
     #[command(subcommand)]
     Job(JobCommand),
+    /// People who use the API
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Who belongs to an organization, and as what
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The audit: who did what, or was not let
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Compare the clouds with the database, explain what differs, and have jobs mend it
     ///
     /// Lists every configured region to the end, compares, and enqueues repairs that the brakes let through; it changes no

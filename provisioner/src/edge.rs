@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    core::{OrgId, ProjectId},
+    core::{OrgId, ProjectId, Secret, TokenId, TokenKind, UserId},
     execute::Clock,
     store::Store,
 };
@@ -52,4 +52,26 @@ pub(crate) fn new_org_id() -> OrgId {
 #[expect(clippy::disallowed_methods, reason = "this is the edge: tenants' ids are made here")]
 pub(crate) fn new_project_id() -> ProjectId {
     ProjectId::from_uuid(Uuid::now_v7())
+}
+
+/// A person's id, never used before.
+#[expect(clippy::disallowed_methods, reason = "this is the edge: people's ids are made here")]
+pub(crate) fn new_user_id() -> UserId {
+    UserId::from_uuid(Uuid::now_v7())
+}
+
+/// A token's id, never used before.
+#[expect(clippy::disallowed_methods, reason = "this is the edge: tokens' ids are made here")]
+pub(crate) fn new_token_id() -> TokenId {
+    TokenId::from_uuid(Uuid::now_v7())
+}
+
+/// A secret that nobody can guess: from the operating system's generator.
+///
+/// # Errors
+/// If that has none.
+pub(crate) fn new_secret(kind: TokenKind) -> Result<Secret, getrandom::Error> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)?;
+    Ok(Secret::new(kind, random))
 }
