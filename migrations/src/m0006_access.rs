@@ -27,13 +27,15 @@ impl MigrationTrait for Migration {
             DbBackend::Sqlite => "",
             _ => "DROP FUNCTION audit_is_kept();",
         };
-        let tables = "DROP TABLE audit; DROP TABLE tokens; DROP TABLE members; DROP TABLE users;";
+        let tables = "DROP TABLE audit; DROP TABLE tokens; DROP TABLE members; DROP TABLE users; \
+                      DROP INDEX job_history_bad;";
         manager.get_connection().execute_unprepared(&format!("{tables} {function}")).await?;
         Ok(())
     }
 }
 
-/// A token's secret is nowhere: what is kept is its SHA-256. The audit outlives what it tells of, so it points to nothing.
+/// A token's secret is nowhere: what is kept is its SHA-256. The audit outlives what it tells of, so it points to nothing. The index
+/// of jobs that came to nothing is for those who ask for a builder; a job that succeeds writes nothing into it.
 const TABLES: &str = "
 CREATE TABLE users (
     id {uuid} PRIMARY KEY NOT NULL,
@@ -89,6 +91,7 @@ CREATE TABLE audit (
     hash text NOT NULL UNIQUE CHECK (length(hash) = 64)
 ) {strict};
 CREATE INDEX audit_org ON audit (org, seq);
+CREATE INDEX job_history_bad ON job_history (project, id) WHERE state IN ('failed', 'stuck');
 ";
 
 /// Row triggers fire before a constraint is looked at, and for every row.

@@ -1,5 +1,6 @@
 //! `provisioner`: durable jobs become encrypted cache volumes and builder machines, in the region where they belong.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod core;

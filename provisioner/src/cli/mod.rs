@@ -16,6 +16,7 @@ mod logging;
 mod migrate;
 mod reconcile;
 pub(crate) mod screen;
+mod serve;
 mod session;
 pub(crate) mod span;
 pub(crate) mod story;
@@ -111,6 +112,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let plan = worker::Plan::new(&config, &args)?;
             let session = Session::open(config, screen).await?;
             worker::work(&session, plan).await
+        }
+        Command::Serve(args) => {
+            logging::start(&global, "warn,provisioner=info,providers=info");
+            let config = load_config(&global)?;
+            let plan = serve::Plan::new(&config, args)?;
+            let session = Session::open(config, screen).await?;
+            serve::serve(&session, plan).await
         }
         Command::Reconcile(args) => {
             logging::start(&global, "warn");

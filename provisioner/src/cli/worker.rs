@@ -117,6 +117,11 @@ pub(crate) fn host() -> String {
 pub(crate) async fn work(session: &Session, plan: Plan) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     listen(stop.clone())?;
+    work_until(session, plan, stop).await
+}
+
+/// The same, until it is told to stop by whoever else has the signals.
+pub(crate) async fn work_until(session: &Session, plan: Plan, stop: CancellationToken) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(session.clock);
     let Plan { mut providers, config, history_ms } = plan;
     if let Some(fake) = &session.config.fake {
@@ -164,9 +169,7 @@ pub(crate) fn listen(stop: CancellationToken) -> Result<(), Failure> {
             }
         };
         one().await;
-        tracing::info!(
-            "the worker stops: calls in flight end, leases are handed back; a second signal ends it at once"
-        );
+        tracing::info!("stopping: what is in flight ends, leases are handed back; a second signal ends it at once");
         stop.cancel();
         one().await;
         let _ =

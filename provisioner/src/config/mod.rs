@@ -14,7 +14,7 @@ use std::{
 use providers::{aws::AwsConfig, fake::FakeConfig, gcp::GcpConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{core::Policy, reconcile::Settings};
+use crate::{api, core::Policy, reconcile::Settings};
 
 pub use error::ConfigError;
 
@@ -49,6 +49,9 @@ pub struct Config {
     /// The worker process.
     #[serde(default)]
     pub worker: WorkerSection,
+    /// The API.
+    #[serde(default)]
+    pub api: api::Settings,
     /// A modelled cloud in the place of every real one, for trying things out: nothing is made, and what it knows is gone
     /// with its process. It excludes `[aws]` and `[gcp]`, so that no production configuration can have it by accident.
     #[serde(default)]
@@ -163,6 +166,9 @@ impl Config {
             return Err(at(key, problem.to_owned()));
         }
         if let Some((key, problem)) = config.reconcile.problem() {
+            return Err(at(key, problem.to_owned()));
+        }
+        if let Some((key, problem)) = config.api.problem() {
             return Err(at(key, problem.to_owned()));
         }
         if config.fake.is_some() && (config.aws.is_some() || config.gcp.is_some()) {

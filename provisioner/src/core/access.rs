@@ -4,7 +4,7 @@
 //! nobody has. What it sees and may not do is refused by name. `docs/access.md` is this function as a table, and a test holds
 //! them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -241,7 +241,29 @@ pub enum Word {
     Unseen,
 }
 
+/// Whose rows an identity can see at all. Every query for the API is narrowed by it, whatever a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tenants {
+    /// Everybody's.
+    All,
+    /// Those of these organizations.
+    Orgs(BTreeSet<OrgId>),
+    /// Those of one project.
+    Project(OrgId, ProjectId),
+}
+
 impl Identity {
+    /// Whose rows it can see at all.
+    #[must_use]
+    pub fn tenants(&self) -> Tenants {
+        match &self.who {
+            Who::Operator => Tenants::All,
+            Who::Org(org) => Tenants::Orgs(BTreeSet::from([*org])),
+            Who::Project { org, project } => Tenants::Project(*org, *project),
+            Who::User { roles, .. } => Tenants::Orgs(roles.keys().copied().collect()),
+        }
+    }
+
     /// Whether it may do that there.
     #[must_use]
     pub fn may(&self, act: Act, place: Place) -> Word {

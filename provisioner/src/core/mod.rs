@@ -21,7 +21,7 @@ pub mod secret;
 #[cfg(test)]
 mod tests;
 
-pub use access::{Act, Identity, Place, Role, TokenScope, Who, Word};
+pub use access::{Act, Identity, Place, Role, Tenants, TokenScope, Who, Word};
 pub use cache_limits::CacheShapeError;
 pub use fact::{After, Entry, Fact, Verb};
 pub use finding::{Effect, Finding, Repair, Verdict};

@@ -4,6 +4,8 @@
 //! are committed. On PostgreSQL two that are written at the same moment may become visible in the other order, so that one
 //! who follows should ask again from a little before the last number that was seen.
 
+use sea_orm::QueryResult;
+
 use super::{
     Store, StoreError,
     sql::{Row, Sql, Via},
@@ -47,18 +49,18 @@ impl Store {
         }
         sql.push(" ORDER BY id LIMIT $2");
         let rows = self.query(Via::Reader, sql).await?;
-        rows.iter()
-            .map(|row| {
-                let row = Row::new("events", "id", row);
-                Ok(Event {
-                    id: row.get("id")?,
-                    at_ms: row.get("at")?,
-                    job: JobId(row.get("job")?),
-                    org: OrgId::from_uuid(row.get("org")?),
-                    project: row.get::<Option<uuid::Uuid>>("project")?.map(ProjectId::from_uuid),
-                    what: row.get("what")?,
-                })
-            })
-            .collect()
+        rows.iter().map(event_of).collect()
     }
+}
+
+pub(super) fn event_of(row: &QueryResult) -> Result<Event, StoreError> {
+    let row = Row::new("events", "id", row);
+    Ok(Event {
+        id: row.get("id")?,
+        at_ms: row.get("at")?,
+        job: JobId(row.get("job")?),
+        org: OrgId::from_uuid(row.get("org")?),
+        project: row.get::<Option<uuid::Uuid>>("project")?.map(ProjectId::from_uuid),
+        what: row.get("what")?,
+    })
 }

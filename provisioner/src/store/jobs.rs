@@ -7,7 +7,7 @@ use super::{
     Store, StoreError, lane_key, queue,
     sql::{Row, Sql, Via},
 };
-use crate::core::{Entry, Fact, JobId, JobState, Lane, Name, OrgId, Outcome, ProjectId, Request, Scope};
+use crate::core::{Entry, Fact, JobId, JobState, Lane, Name, OrgId, Outcome, ProjectId, Request, Scope, Tenants};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,13 +65,13 @@ pub struct JobFilter {
     pub before: Option<JobId>,
 }
 
-const HOT: &str = "SELECT j.id, j.org, j.project, j.verb, j.arch, j.org_name, j.project_name, j.attempt, j.rank, \
+pub(super) const HOT: &str = "SELECT j.id, j.org, j.project, j.verb, j.arch, j.org_name, j.project_name, j.attempt, j.rank, \
      j.cancel_asked, j.key, j.created, coalesce(j.run_at, j.created) AS run_at, l.since AS started, \
      CAST(NULL AS bigint) AS ended, w.name AS worker, CASE WHEN l.job IS NULL THEN 'queued' ELSE 'running' END AS state, \
      CAST(NULL AS text) AS outcome \
      FROM jobs j LEFT JOIN lanes l ON l.lane = j.lane AND l.job = j.id LEFT JOIN workers w ON w.id = l.worker";
 
-const ENDED: &str = "SELECT j.id, j.org, j.project, j.verb, j.arch, j.org_name, j.project_name, j.attempt, j.rank, \
+pub(super) const ENDED: &str = "SELECT j.id, j.org, j.project, j.verb, j.arch, j.org_name, j.project_name, j.attempt, j.rank, \
      j.cancel_asked, j.key, j.created, j.created AS run_at, j.started, j.ended, j.worker, j.state, j.outcome \
      FROM job_history j";
 
@@ -90,6 +90,11 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<Job>, StoreError> {
+        self.jobs_within(filter, &Tenants::All).await
+    }
+
+    /// The same, of those tenants alone.
+    pub(super) async fn jobs_within(&self, filter: JobFilter, tenants: &Tenants) -> Result<Vec<Job>, StoreError> {
         let mut sql = Sql::default();
         let mut branches = 0;
         let state = filter.state;
@@ -100,7 +105,7 @@ impl Store {
                 Some(JobState::Running) => drop(sql.push(" AND l.job IS NOT NULL")),
                 Some(JobState::Succeeded | JobState::Failed | JobState::Cancelled | JobState::Stuck) | None => {}
             }
-            narrow(&mut sql, &filter);
+            narrow(&mut sql, &filter, tenants);
             branches += 1;
         }
         if state.is_none_or(JobState::has_ended) {
@@ -109,7 +114,7 @@ impl Store {
             if let Some(state) = state {
                 sql.push(" AND j.state = ").bind(state.as_str());
             }
-            narrow(&mut sql, &filter);
+            narrow(&mut sql, &filter, tenants);
         }
         sql.push(" ORDER BY id DESC LIMIT ").bind(i64::from(filter.limit));
         self.query(Via::Reader, sql).await?.iter().map(job_of).collect()
@@ -164,7 +169,8 @@ impl Store {
 }
 
 /// The end of a branch: what the filter says, and no more rows than are wanted.
-fn narrow(sql: &mut Sql, filter: &JobFilter) {
+fn narrow(sql: &mut Sql, filter: &JobFilter, tenants: &Tenants) {
+    sql.within(tenants, "j.org", Some("j.project"));
     if let Some(org) = filter.org {
         sql.push(" AND j.org = ").bind(org.as_uuid());
     }
@@ -177,7 +183,7 @@ fn narrow(sql: &mut Sql, filter: &JobFilter) {
     sql.push(" ORDER BY j.id DESC LIMIT ").bind(i64::from(filter.limit)).push(") page");
 }
 
-fn job_of(row: &QueryResult) -> Result<Job, StoreError> {
+pub(super) fn job_of(row: &QueryResult) -> Result<Job, StoreError> {
     let row = Row::new("jobs", "id", row);
     let (verb, arch): (String, Option<String>) = (row.get("verb")?, row.get("arch")?);
     let (org, project) = (row.get("org")?, row.get("project")?);

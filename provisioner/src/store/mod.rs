@@ -4,6 +4,7 @@
 //! as an argument. Nothing read back is trusted: a row that the types or the catalogue refuse is
 //! [`StoreError::Corrupt`].
 
+mod acquire;
 mod audit;
 mod connect;
 mod control;
@@ -18,6 +19,7 @@ mod records;
 mod resources;
 mod snapshot;
 mod sql;
+mod tenancy;
 mod tenants;
 mod tokens;
 mod upkeep;
@@ -33,6 +35,7 @@ use std::{
 
 use sea_orm::DatabaseConnection;
 
+pub use acquire::Acquired;
 pub use audit::Checked;
 pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
@@ -44,6 +47,7 @@ pub use queue::{Beat, Claim, Claimed, Enqueued, Finish, NewJob, Release, Session
 pub use record::Recorded;
 pub use records::{KnownOwner, Mate, Record, Work};
 pub use resources::ResourceFilter;
+pub use tenancy::Tenancy;
 pub use tenants::NewProject;
 pub use tokens::{Holder, NewToken, Token, Unproved};
 pub use upkeep::{Hold, Rules};

@@ -103,7 +103,7 @@ impl Store {
         Ok(Some(Scene { org: found, projects, resources: self.resources(filter).await?, stray: None }))
     }
 
-    async fn read_resources(&self, sql: Sql) -> Result<Vec<ResourceRow>, StoreError> {
+    pub(super) async fn read_resources(&self, sql: Sql) -> Result<Vec<ResourceRow>, StoreError> {
         let rows = self.query(Via::Reader, sql).await?;
         rows.iter().map(resource_of).collect()
     }

@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, QueryRes
 use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::core::Tenants;
 
 /// A statement in the making. Both databases take `$1`, `$2` and so on as marks.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +36,22 @@ impl Sql {
         self.values.push(value.into());
         let _ = write!(self.text, "${}", self.values.len());
         self
+    }
+
+    /// ` AND ...`: rows of those tenants alone. What has no project is no project's.
+    pub(super) fn within(&mut self, tenants: &Tenants, org: &str, project: Option<&str>) -> &mut Self {
+        match (tenants, project) {
+            (Tenants::All, _) => self,
+            (Tenants::Orgs(orgs), _) if orgs.is_empty() => self.push(" AND false"),
+            (Tenants::Orgs(orgs), _) => {
+                self.push(&format!(" AND {org} IN (")).list(orgs.iter().map(|org| org.as_uuid().into())).push(")")
+            }
+            (Tenants::Project(..), None) => self.push(" AND false"),
+            (Tenants::Project(of, only), Some(project)) => {
+                self.push(&format!(" AND {org} = ")).bind(of.as_uuid());
+                self.push(&format!(" AND {project} = ")).bind(only.as_uuid())
+            }
+        }
     }
 
     /// `(a, b), (c, d)`: rows for an INSERT.

@@ -6,6 +6,7 @@ mod access;
 mod builder;
 mod job;
 mod reconcile;
+mod serve;
 mod tenant;
 mod worker;
 
@@ -18,6 +19,7 @@ pub(crate) use access::{AuditCommand, MemberCommand, TokenCommand, TokenCreate, 
 pub(crate) use builder::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand};
 pub(crate) use job::{JobCommand, JobListArgs};
 pub(crate) use reconcile::{ReconcileArgs, ReconcileCommand};
+pub(crate) use serve::ServeArgs;
 pub(crate) use tenant::{After, IdleFlags, OrgCommand, ProjectCommand, ProjectCreate, ProjectPath};
 pub(crate) use worker::{LogFormat, WorkerArgs};
 
@@ -172,6 +174,15 @@ Examples:
   provisioner worker --slots 500 --id rack7"
     )]
     Worker(WorkerArgs),
+    /// Serve the API: the control plane's door
+    ///
+    /// HTTPS with a certificate from files, or plain HTTP on loopback. Tokens say who asks; `provisioner token bootstrap` makes the
+    /// first. The description of the API is at /openapi.json, and a page of it at /. SIGTERM lets requests end, then exits 0.
+    #[command(after_long_help = "Examples:
+  provisioner serve
+  provisioner serve --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem
+  provisioner serve --worker                     a small installation in one process")]
+    Serve(ServeArgs),
     /// Show all of it on a model of a cloud: no account, no server
     ///
     /// Builds a sample fleet for three organizations in both residencies and on both architectures, in a temporary SQLite

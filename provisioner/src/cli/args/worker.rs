@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct WorkerArgs {
     /// Work until no job is left, waiting ones included, then exit
     #[arg(long)]

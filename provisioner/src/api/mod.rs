@@ -1,0 +1,187 @@
+//! The control plane's door: HTTP with identities, tenants and limits.
+//!
+//! A request proves who asks, finds its place only among what that identity sees, and asks the store; a change is in the audit
+//! before it is made. It calls no cloud and runs no job. axum is nowhere else.
+
+mod caller;
+mod document;
+mod extract;
+mod limit;
+mod problem;
+mod routes;
+mod server;
+mod shape;
+mod tls;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{execute::Clock, store::Store};
+use caller::Peer;
+use limit::Limits;
+use problem::{Kind, Problem};
+
+pub use server::{Door, ServeError, serve};
+pub use tls::{Certificates, TlsError};
+
+/// Bytes of a body: the largest request has a few hundred.
+const BODY_BYTES: usize = 16 * 1_024;
+/// How long a request may take; a long poll takes a minute.
+const REQUEST: Duration = Duration::from_secs(75);
+
+/// The section `[api]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The certificate with its chain, as PEM. With `tls_key` it turns TLS on.
+    pub tls_certificate: Option<PathBuf>,
+    /// The certificate's key, as PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Requests a second that one address may send, and twice as many at once.
+    pub address_per_sec: u32,
+    /// Requests a second that one token may send, and twice as many at once.
+    pub identity_per_sec: u32,
+    /// Connections at once.
+    pub max_connections: u32,
+    /// Seconds in which a request's head has to be there.
+    pub head_secs: u32,
+    /// Seconds for which requests that are under way may go on when the process is told to stop.
+    pub drain_secs: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8_443)),
+            tls_certificate: None,
+            tls_key: None,
+            address_per_sec: 200,
+            identity_per_sec: 500,
+            max_connections: 4_096,
+            head_secs: 10,
+            drain_secs: 20,
+        }
+    }
+}
+
+impl Settings {
+    /// The first value that can't be meant, as key and problem.
+    #[must_use]
+    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let wrong = [
+            (!(1..=1_000_000).contains(&self.address_per_sec), "api.address_per_sec", "must be from 1 to 1000000"),
+            (!(1..=1_000_000).contains(&self.identity_per_sec), "api.identity_per_sec", "must be from 1 to 1000000"),
+            (!(1..=1_000_000).contains(&self.max_connections), "api.max_connections", "must be from 1 to 1000000"),
+            (!(1..=60).contains(&self.head_secs), "api.head_secs", "must be from 1 to 60"),
+            (!(1..=600).contains(&self.drain_secs), "api.drain_secs", "must be from 1 to 600"),
+            (
+                self.tls_certificate.is_some() != self.tls_key.is_some(),
+                "api.tls_key",
+                "and api.tls_certificate go together: give both, or none",
+            ),
+        ];
+        wrong.into_iter().find(|(wrong, ..)| *wrong).map(|(_, key, problem)| (key, problem))
+    }
+}
+
+/// What all requests share.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    is_leaving: AtomicBool,
+}
+
+impl App {
+    /// Over that store, by that clock.
+    #[must_use]
+    pub fn new(store: Store, clock: Arc<dyn Clock>, settings: &Settings) -> Self {
+        let limits = Limits::new(settings);
+        Self(Arc::new(Shared { store, clock, limits, is_leaving: AtomicBool::new(false) }))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.0.clock.now_ms()
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Whether the process is on its way out: long polls and streams end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.0.is_leaving.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.0.is_leaving.store(true, Ordering::Relaxed);
+    }
+}
+
+/// All routes, with what every request goes through.
+pub(crate) fn router(app: App) -> Router {
+    let (routes, document) = document::routes();
+    document::served(routes, document)
+        .fallback(|| async { Problem::new(Kind::NotFound, "there is no such path").remedy("see /openapi.json") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Kind::MethodNotAllowed, "that path does not take this method").remedy("see /openapi.json")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), guard))
+        .with_state(app)
+}
+
+/// The limit of an address, the time that a request may take, and the headers that every answer has.
+async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let limited = peer.map_or(Ok(()), |peer| app.limits().of_address(peer.0));
+    let mut response = match limited {
+        Err(problem) => problem.into_response(),
+        Ok(()) => match tokio::time::timeout(REQUEST, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(Kind::TooSlow, "the request took too long")
+                .remedy("try again")
+                .retry_after(5)
+                .into_response(),
+        },
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// OWASP's HTTP Headers Cheat Sheet, for an API that no browser shows.
+const HEADERS: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+];

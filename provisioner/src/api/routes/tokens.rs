@@ -1,0 +1,73 @@
+//! Tokens of an organization and of its projects.
+
+use axum::{Json, extract::Path, http::StatusCode};
+use uuid::Uuid;
+
+use super::orgs::name;
+use crate::{
+    api::{
+        caller::Caller,
+        extract::Body,
+        problem::{Kind, Problem},
+        shape::{IssuedToken, Page, TokenRequest, TokenView},
+    },
+    core::{Act, TokenId},
+    edge,
+    store::{Holder, NewToken},
+};
+
+/// The tokens of an organization and its projects; never their secrets
+#[utoipa::path(get, path = "/v1/orgs/{org}/tokens", tag = "tokens", params(("org" = String, Path)),
+    responses((status = 200, body = Page<TokenView>)))]
+pub(crate) async fn list(caller: Caller, Path(org): Path<String>) -> Result<Json<Page<TokenView>>, Problem> {
+    let org = caller.org(&org, Act::ListTokens).await?;
+    let tokens = caller.app.store().tokens(Some(org.id)).await?;
+    Ok(Json(Page { items: tokens.into_iter().map(TokenView::from).collect(), next: None }))
+}
+
+/// Make a token of the organization, or of one of its projects
+#[utoipa::path(post, path = "/v1/orgs/{org}/tokens", tag = "tokens", params(("org" = String, Path)),
+    request_body = TokenRequest, responses((status = 201, body = IssuedToken)))]
+pub(crate) async fn create(
+    caller: Caller,
+    Path(org): Path<String>,
+    Body(new): Body<TokenRequest>,
+) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
+    let found = caller.org(&org, Act::CreateToken).await?;
+    let holder = match &new.project {
+        None => Holder::Org(found.id),
+        Some(project) => {
+            let (_, project) = caller.seen().project(&found.name, &name(project, "project")?).await?;
+            Holder::Project(found.id, project.id)
+        }
+    };
+    let secret = edge::new_secret(holder.kind()).map_err(|error| {
+        tracing::error!(%error, "the operating system gives no random bits");
+        Problem::new(Kind::Internal, "no secret can be made")
+    })?;
+    let token = NewToken {
+        id: edge::new_token_id(),
+        hash: secret.hash(),
+        holder,
+        scope: new.scope.into(),
+        name: new.name,
+        created_by: caller.identity.name.clone(),
+        expires_ms: caller.now_ms() + i64::from(new.expires_in_secs) * 1_000,
+    };
+    let change = caller.app.store().create_token(&token, caller.now_ms());
+    let resource = format!("{org} {} ({})", token.id, token.name);
+    caller.change(Act::CreateToken, Some(found.id), &resource, change).await?;
+    let issued = IssuedToken::new(token.id, holder.kind(), token.expires_ms, secret.reveal());
+    Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// Make a token worthless, at once
+#[utoipa::path(delete, path = "/v1/orgs/{org}/tokens/{token}", tag = "tokens",
+    params(("org" = String, Path), ("token" = String, Path)), responses((status = 204)))]
+pub(crate) async fn revoke(caller: Caller, Path((org, token)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+    let found = caller.org(&org, Act::RevokeToken).await?;
+    let Ok(id) = token.parse::<Uuid>() else { return Err(Problem::not_found("token", &token)) };
+    let change = caller.app.store().revoke_token(TokenId::from_uuid(id), Some(found.id), caller.now_ms());
+    caller.change(Act::RevokeToken, Some(found.id), &token, change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

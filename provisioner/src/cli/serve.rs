@@ -1,0 +1,87 @@
+//! `serve`: opens the door, and with `--worker` works on jobs in the same process.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Failure,
+    args::{ServeArgs, WorkerArgs},
+    session::Session,
+    worker,
+};
+use crate::{
+    api::{self, App, Door, ServeError},
+    config::Config,
+    execute::Clock,
+};
+
+/// What was asked for, checked before the database is opened.
+pub(crate) struct Plan {
+    settings: api::Settings,
+    worker: Option<worker::Plan>,
+}
+
+impl Plan {
+    pub(crate) fn new(config: &Config, args: ServeArgs) -> Result<Self, Failure> {
+        let mut settings = config.api.clone();
+        settings.listen = args.listen.unwrap_or(settings.listen);
+        if args.tls_certificate.is_some() {
+            (settings.tls_certificate, settings.tls_key) = (args.tls_certificate, args.tls_key);
+        }
+        let is_plain = settings.tls_certificate.is_none();
+        if is_plain && !settings.listen.ip().is_loopback() && !args.expose_tokens_in_plain_http {
+            return Err(Failure::usage(format!(
+                "{} is reached by others, and there is no TLS: every token could be read on the way",
+                settings.listen
+            ))
+            .remedy("give --tls-certificate and --tls-key, or listen on 127.0.0.1")
+            .remedy("behind a proxy that does TLS, on a network of their own: --expose-tokens-in-plain-http"));
+        }
+        let worker = if args.worker { Some(worker::Plan::new(config, &WorkerArgs::default())?) } else { None };
+        Ok(Self { settings, worker })
+    }
+}
+
+pub(crate) async fn serve(session: &Session, plan: Plan) -> Result<(), Failure> {
+    let Plan { settings, worker: work } = plan;
+    let stop = CancellationToken::new();
+    worker::listen(stop.clone())?;
+    let door = Door::open(&settings).await?;
+    let clock: Arc<dyn Clock> = Arc::new(session.clock);
+    let app = App::new(session.store.clone(), clock, &settings);
+    let scheme = if door.is_secure() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", door.address()?);
+    if session.screen.is_json() {
+        session.screen.json(&json!({ "listening": url }))?;
+    } else {
+        session.screen.line(&format!("listening on {url}"))?;
+    }
+    match work {
+        None => api::serve(app, door, &settings, stop).await?,
+        Some(work) => {
+            let serving = async { api::serve(app, door, &settings, stop.clone()).await.map_err(Failure::from) };
+            let working = async {
+                let result = worker::work_until(session, work, stop.clone()).await;
+                // A worker that can't go on does not leave a door behind which nothing is done.
+                stop.cancel();
+                result
+            };
+            let (served, worked) = tokio::join!(serving, working);
+            served.and(worked)?;
+        }
+    }
+    Ok(())
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Listen { .. } => {
+                Self::failed(error.to_string()).remedy("choose another --listen, or end who has it")
+            }
+            ServeError::Tls(_) => Self::usage(error.to_string()).remedy("correct api.tls_certificate and api.tls_key"),
+        }
+    }
+}
