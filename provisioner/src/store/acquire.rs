@@ -63,55 +63,66 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] for a project that is being deleted; those of the database.
     pub async fn acquire(&self, project: ProjectId, arch: Arch, now_ms: i64) -> Result<Acquired, StoreError> {
-        let lane = self.lane_of(project, arch).await?;
-        if let (Some(row), None) = (&lane.machine, &lane.live)
-            && row.state == RowState::Ready
-            && row.address.is_some()
-        {
-            if lane.used_ms.is_none_or(|used| used + USED_EVERY_MS <= now_ms) {
-                self.touch(project, arch, now_ms).await?;
+        let (mut fence, mut tail) = (None, String::new());
+        for _ in 0..MOST_KEYS {
+            let lane = self.lane_of(project, arch).await?;
+            if let (Some(row), None) = (&lane.machine, &lane.live)
+                && row.state == RowState::Ready
+                && row.address.is_some()
+            {
+                if lane.used_ms.is_none_or(|used| used + USED_EVERY_MS <= now_ms) {
+                    self.touch(project, arch, now_ms).await?;
+                }
+                return Ok(Acquired::Ready(Box::new(row.clone())));
             }
-            return Ok(Acquired::Ready(Box::new(row.clone())));
-        }
-        match &lane.live {
-            Some((job, verb)) if matches!(verb.as_str(), "provision" | "start" | "adopt" | "retag") => {
-                return Ok(Acquired::Pending { job: *job, fresh: false });
-            }
-            // What is on its way out is made anew afterwards: jobs of a builder run in the order of arrival.
-            Some(_) => {}
-            None => {
-                if let Some(failed) = lane.resting(now_ms) {
-                    return Ok(failed);
+            match &lane.live {
+                Some((job, verb)) if matches!(verb.as_str(), "provision" | "start" | "adopt" | "retag") => {
+                    return Ok(Acquired::Pending { job: *job, fresh: false });
+                }
+                // What is on its way out is made anew afterwards: jobs of a builder run in the order of arrival.
+                Some(_) => {}
+                None => {
+                    if let Some(failed) = lane.resting(now_ms) {
+                        return Ok(failed);
+                    }
                 }
             }
-        }
-        self.ask_for(project, arch, &lane, now_ms).await
-    }
-
-    async fn ask_for(&self, project: ProjectId, arch: Arch, lane: &Lanes, now_ms: i64) -> Result<Acquired, StoreError> {
-        let is_off = lane.live.is_none() && lane.machine.as_ref().is_some_and(|row| row.state == RowState::Stopped);
-        let request = if is_off { Request::Start { project, arch } } else { Request::Provision { project, arch } };
-        let behind = lane.live.as_ref().map_or_else(String::new, |(job, _)| format!("/{job}"));
-        let mut key = format!("acquire/{project}/{arch}/{}{behind}", lane.fence);
-        for _ in 0..MOST_KEYS {
-            let job = match self.enqueue(NewJob { key: Some(key.clone()), ..NewJob::now(request) }, now_ms).await {
-                Ok(accepted) if accepted.fresh => return Ok(Acquired::Pending { job: accepted.job, fresh: true }),
-                Ok(accepted) => accepted.job,
-                // Another caller saw the builder a moment before or after us, and asked for the other of the two.
-                Err(StoreError::KeyReused { job, .. }) => job,
-                Err(error) => return Err(error),
-            };
-            let known = self.job(job).await?;
-            if known.is_none_or(|known| !known.state.has_ended()) {
-                return Ok(Acquired::Pending { job, fresh: false });
+            if fence != Some(lane.fence) {
+                (fence, tail) = (Some(lane.fence), String::new());
             }
-            // It was called off before anybody began it, or has ended while we asked.
-            key = format!("{key}/{job}");
+            let (job, fresh) = self.ask_for(project, arch, &lane, &tail, now_ms).await?;
+            let known = if fresh { None } else { self.job(job).await? };
+            if known.is_none_or(|known| !known.state.has_ended()) {
+                return Ok(Acquired::Pending { job, fresh });
+            }
+            // It has ended since we looked: we look again. If the lane has not moved, it was called off before anybody began it.
+            tail = format!("{tail}/{job}");
         }
         Err(StoreError::Busy {
             database: self.place().to_owned(),
             reason: "jobs for this builder are called off as fast as they are asked for".to_owned(),
         })
+    }
+
+    /// The job under the key of that moment, and whether this call has made it.
+    async fn ask_for(
+        &self,
+        project: ProjectId,
+        arch: Arch,
+        lane: &Lanes,
+        tail: &str,
+        now_ms: i64,
+    ) -> Result<(JobId, bool), StoreError> {
+        let is_off = lane.live.is_none() && lane.machine.as_ref().is_some_and(|row| row.state == RowState::Stopped);
+        let request = if is_off { Request::Start { project, arch } } else { Request::Provision { project, arch } };
+        let behind = lane.live.as_ref().map_or_else(String::new, |(job, _)| format!("/{job}"));
+        let key = format!("acquire/{project}/{arch}/{}{behind}{tail}", lane.fence);
+        match self.enqueue(NewJob { key: Some(key), ..NewJob::now(request) }, now_ms).await {
+            Ok(accepted) => Ok((accepted.job, accepted.fresh)),
+            // Another caller saw the builder a moment before or after us, and asked for the other of the two.
+            Err(StoreError::KeyReused { job, .. }) => Ok((job, false)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The builder's row, its last use, and how its lane stands. One statement.

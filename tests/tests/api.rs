@@ -1,0 +1,20 @@
+//! The API, in this process, over real connections: who may do what, what is not theirs, many callers at once, and answers to what
+//! nobody should send.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test fails by panicking, and lives at the edge"
+)]
+
+#[path = "api/acquire.rs"]
+mod acquire;
+#[path = "api/answers.rs"]
+mod answers;
+#[path = "api/stage.rs"]
+mod stage;
+#[path = "api/table.rs"]
+mod table;
+#[path = "api/transport.rs"]
+mod transport;
