@@ -63,7 +63,7 @@ async fn bad_input_names_its_field_and_the_remedy() {
         ("/v1/orgs", json!({}), 422, "body"),
         (projects, json!({ "name": "x1", "residency": "asia" }), 422, "body"),
         (projects, json!({ "name": "x1", "residency": "eu", "region": "eu-west-2" }), 422, "region"),
-        (projects, json!({ "name": "x1", "residency": "eu", "region": "us-east-1" }), 422, "region"),
+        (projects, json!({ "name": "x1", "residency": "eu", "region": "us-east-1" }), 409, "region"),
         (projects, json!({ "name": "x1", "residency": "eu", "cache_gib": 0 }), 422, "cache_gib"),
         ("/v1/orgs/acme/tokens", json!({ "name": "", "scope": "read", "expires_in_secs": 60 }), 422, "name"),
         ("/v1/orgs/acme/tokens", json!({ "name": "x", "scope": "read", "expires_in_secs": 0 }), 422, "expires"),

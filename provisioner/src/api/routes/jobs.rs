@@ -24,7 +24,7 @@ const KEY: &str = "idempotency-key";
 /// The caller's key, which is nobody else's: an organization's keys are apart from all others.
 pub(crate) fn key(headers: &HeaderMap, org: OrgId) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(KEY) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| !text.is_empty() && text.len() <= 128);
+    let text = value.to_str().ok().filter(|text| (1..=128).contains(&text.len()));
     let text = text.ok_or_else(|| {
         Problem::new(Kind::Invalid, "an idempotency key has 1 to 128 printable characters")
             .field("Idempotency-Key")
@@ -86,7 +86,8 @@ pub(crate) async fn list(
 /// Ask for a job
 #[utoipa::path(post, path = "/v1/projects/{org}/{project}/jobs", tag = "jobs", request_body = JobRequest,
     params(("org" = String, Path), ("project" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key, the same request: the same job")),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$",
+            description = "The same key, the same request: the same job")),
     responses((status = 202, body = Accepted)))]
 pub(crate) async fn create(
     caller: Caller,

@@ -41,7 +41,12 @@ pub(crate) async fn create(
         Some(text) => {
             let region = Region::find(new.cloud, text).and_then(|region| region.inside(new.residency));
             let remedy = "name a region of the cloud inside the residency, or none".to_owned();
-            Some(region.map_err(|error| invalid("region", error.to_string(), remedy))?)
+            // One that there is, and not for this project, is another matter than none.
+            let is_known = regions::regions().any(|known| known.name() == text);
+            Some(region.map_err(|error| {
+                let kind = if is_known { Kind::Refused } else { Kind::Invalid };
+                Problem::new(kind, error.to_string()).field("region").remedy(remedy)
+            })?)
         }
     };
     let cache = CacheShape { size_gib: new.cache_gib, iops: None, throughput_mibps: None };

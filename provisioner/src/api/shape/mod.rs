@@ -6,7 +6,7 @@ mod tenants;
 mod work;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::core::audit::AuditEntry;
@@ -16,6 +16,16 @@ pub(crate) use work::*;
 
 pub(crate) fn time(at_ms: i64) -> String {
     Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |at| format!("{at:.3}"))
+}
+
+/// A whole number. JSON knows one kind of numbers: `100.0` is the integer 100 (JSON Schema 2020-12, 4.2.3).
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    if number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
+        // In range and without a fraction: the text of it is exact.
+        return format!("{number:.0}").parse().map_err(serde::de::Error::custom);
+    }
+    Err(serde::de::Error::custom(format!("{number} is not a whole number from 0 to {}", u32::MAX)))
 }
 
 /// A page of a list, and where the next one begins.

@@ -1,10 +1,15 @@
 //! Tenants, people and tokens.
 
+use std::collections::BTreeSet;
+
 use regions::{Cloud, Residency, Size};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, Schema, SchemaType, Type},
+};
 
-use super::time;
+use super::{time, whole};
 use crate::{
     core::{Org, Project, Role, TokenKind, TokenScope},
     store::{Member, Token, User},
@@ -139,7 +144,7 @@ impl From<ScopeWord> for TokenScope {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRequest {
     /// What it is for.
-    #[schema(min_length = 1, max_length = 64, example = "ci")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "ci")]
     pub(crate) name: String,
     pub(crate) scope: ScopeWord,
     /// The project's name, for a project's token: it is for builds, and `manage` is none of its scopes.
@@ -147,7 +152,8 @@ pub(crate) struct TokenRequest {
     #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$")]
     pub(crate) project: Option<String>,
     /// For how long it is good: a year at most.
-    #[schema(minimum = 60, maximum = 31_622_400)]
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 31_622_400)]
     pub(crate) expires_in_secs: u32,
 }
 
@@ -216,16 +222,24 @@ pub(crate) struct ProjectRequest {
     pub(crate) cloud: Cloud,
     /// Binds it to one region inside the residency.
     #[serde(default)]
-    #[schema(max_length = 40, example = "eu-central-1")]
+    #[schema(schema_with = region)]
     pub(crate) region: Option<String>,
     /// Size of its builders, vCPU x GiB.
     #[serde(default)]
     #[schema(value_type = String, pattern = "^(4x8|8x16|16x32|32x64)$", default = "16x32")]
     pub(crate) size: Size,
     /// Capacity of each of its caches in GiB.
-    #[serde(default = "hundred")]
+    #[serde(default = "hundred", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 65_536, default = 100)]
     pub(crate) cache_gib: u32,
+}
+
+/// All regions by name, or none.
+fn region() -> Schema {
+    let names: BTreeSet<&str> = regions::regions().map(regions::Region::name).collect();
+    let values: Vec<Option<&str>> = names.into_iter().map(Some).chain([None]).collect();
+    let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(kinds).enum_values(Some(values)).build().into()
 }
 
 const fn aws() -> Cloud {
