@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and lives at the edge")]
 
+#[path = "deploy/grants.rs"]
+mod grants;
+
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
