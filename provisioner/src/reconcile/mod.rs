@@ -13,10 +13,11 @@ mod settings;
 mod strays;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
+use providers::ResourceId;
 use regions::{Arch, Region};
 
 pub use brakes::{Brake, Decision};
@@ -67,6 +68,8 @@ struct Run<'a> {
     reconciler: &'a Reconciler,
     id: i64,
     mode: &'a Mode,
+    /// What a plan asks for, by finding.
+    wanted: HashMap<ResourceId, &'a Item>,
     holds: BTreeMap<(ProjectId, Arch), Hold>,
     has_projects: bool,
     leased_until_ms: Option<i64>,
@@ -96,6 +99,10 @@ impl Reconciler {
             reconciler: self,
             id,
             mode,
+            wanted: match mode {
+                Mode::Apply(plan) => plan.items.iter().map(|item| (item.finding.id, item)).collect(),
+                Mode::Repair | Mode::Plan => HashMap::new(),
+            },
             holds: holds.into_iter().map(|(project, arch, hold)| ((project, arch), hold)).collect(),
             has_projects: self.store.has_projects().await?,
             leased_until_ms: self.store.leased_until().await?,
@@ -127,6 +134,7 @@ impl Run<'_> {
     /// What a plan asks for and is not so any more.
     fn untrue(&self, items: &[Item], regions: &[RegionReport]) -> Vec<(String, String)> {
         let Mode::Apply(plan) = self.mode else { return Vec::new() };
+        let found: HashMap<_, &Item> = items.iter().rev().map(|item| (item.finding.id, item)).collect();
         let told = plan.items.iter().filter_map(|wanted| {
             let finding = &wanted.finding;
             let name = finding.remote.as_ref().map_or_else(|| finding.subject(), ToString::to_string);
@@ -135,7 +143,7 @@ impl Run<'_> {
             if let Some(why) = failed {
                 return Some((subject, format!("{} could not be looked at: {why}", finding.region)));
             }
-            match items.iter().find(|item| item.finding.id == finding.id) {
+            match found.get(&finding.id).copied() {
                 None => Some((subject, "it is not so any more".to_owned())),
                 Some(now) if !is_same(wanted, now) => {
                     let why = format!(
@@ -153,10 +161,7 @@ impl Run<'_> {
 
     /// Whether a person has judged that item as it is now.
     fn is_approved(&self, item: &Item) -> bool {
-        match self.mode {
-            Mode::Apply(plan) => plan.items.iter().any(|wanted| is_same(wanted, item)),
-            Mode::Repair | Mode::Plan => false,
-        }
+        self.wanted.get(&item.finding.id).is_some_and(|wanted| is_same(wanted, item))
     }
 
     fn with_caps<T>(&self, act: impl FnOnce(&mut Caps) -> T) -> T {

@@ -312,7 +312,14 @@ impl Run<'_> {
         let ids: Vec<ResourceId> = ids.into_iter().collect();
         let (owners, records) = (store.owners(&names).await?, store.recorded(&ids).await?);
         let caches = index.explained_volumes();
-        let ground = strays::Ground { region, index, owners: &owners, records: &records, keys, caches: &caches, work };
+        let mut own: BTreeMap<_, Vec<&RemoteId>> = BTreeMap::new();
+        for (org, remote) in keys.values() {
+            if let Some(remote) = remote {
+                own.entry(*org).or_default().push(remote);
+            }
+        }
+        let ground =
+            strays::Ground { region, index, owners: &owners, records: &records, keys: &own, caches: &caches, work };
         findings.extend(index.unexplained().filter_map(|thing| ground.judge(thing)));
         Ok(())
     }

@@ -18,8 +18,8 @@ pub(super) struct Ground<'a> {
     pub(super) owners: &'a BTreeMap<(String, Option<String>), KnownOwner>,
     /// Records, of any region, whose ids are on things.
     pub(super) records: &'a BTreeMap<ResourceId, (Kind, Region, Option<RemoteId>)>,
-    /// The region's keys.
-    pub(super) keys: &'a BTreeMap<ResourceId, (OrgId, Option<RemoteId>)>,
+    /// The region's keys that have a name, by their organizations.
+    pub(super) keys: &'a BTreeMap<OrgId, Vec<&'a RemoteId>>,
     /// Caches that a record names.
     pub(super) caches: &'a HashSet<&'a RemoteId>,
     pub(super) work: &'a Work,
@@ -99,9 +99,8 @@ impl Ground<'_> {
                 "no record names it, and it is not encrypted with a customer's key".to_owned(),
             ));
         };
-        let known = self.keys.values().filter(|(owner, _)| Some(*owner) == org);
-        let mut known = known.filter_map(|(_, remote)| remote.as_ref()).peekable();
-        if known.peek().is_some() && known.all(|known| known != key) {
+        let known = org.and_then(|org| self.keys.get(&org));
+        if known.is_some_and(|known| !known.contains(&key)) {
             return Some((
                 Verdict::WrongKey,
                 format!("no record names it, and it is encrypted with {key}, which is not its organization's key"),
