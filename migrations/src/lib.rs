@@ -11,6 +11,7 @@ mod m0003_resources;
 mod m0004_queue;
 mod m0005_reconcile;
 mod m0006_access;
+mod m0007_trusts;
 
 pub use catalogue::{missing, seed};
 pub use sea_orm_migration::MigratorTrait;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_queue::Migration),
             Box::new(m0005_reconcile::Migration),
             Box::new(m0006_access::Migration),
+            Box::new(m0007_trusts::Migration),
         ]
     }
 

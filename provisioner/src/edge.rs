@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    core::{OrgId, ProjectId, Secret, TokenId, TokenKind, UserId},
+    core::{OrgId, ProjectId, Secret, TokenId, TokenKind, TrustId, UserId},
     execute::Clock,
     store::Store,
 };
@@ -64,6 +64,12 @@ pub(crate) fn new_user_id() -> UserId {
 #[expect(clippy::disallowed_methods, reason = "this is the edge: tokens' ids are made here")]
 pub(crate) fn new_token_id() -> TokenId {
     TokenId::from_uuid(Uuid::now_v7())
+}
+
+/// A trust's id, never used before.
+#[expect(clippy::disallowed_methods, reason = "this is the edge: trusts' ids are made here")]
+pub(crate) fn new_trust_id() -> TrustId {
+    TrustId::from_uuid(Uuid::now_v7())
 }
 
 /// A secret that nobody can guess: from the operating system's generator.

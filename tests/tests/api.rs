@@ -12,6 +12,10 @@
 mod acquire;
 #[path = "api/answers.rs"]
 mod answers;
+#[path = "api/issuer.rs"]
+mod issuer;
+#[path = "api/oidc.rs"]
+mod oidc;
 #[path = "api/stage.rs"]
 mod stage;
 #[path = "api/table.rs"]

@@ -1,7 +1,7 @@
 //! Who asks: the identity that a request proves, and what it is let do. Every refusal and every change goes into the audit from
 //! here.
 
-use std::{future::Future, net::IpAddr};
+use std::{convert::Infallible, future::Future, net::IpAddr};
 
 use axum::{
     extract::FromRequestParts,
@@ -13,13 +13,41 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::{
-    core::{Act, Identity, JobId, Name, Org, OrgId, Place, Project, Secret, Tenants, Word, audit::Deed},
+    core::{Act, Identity, JobId, Name, Org, OrgId, Place, Project, Secret, Tenants, TokenKind, Word, audit::Deed},
     store::{Job, StoreError, Unproved},
 };
 
 /// The address at the other end of a connection; the server puts it into every request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Where a request comes from whose sender has no identity of ours.
+pub(crate) struct Origin(Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Peer>().map(|peer| peer.0)))
+    }
+}
+
+impl Origin {
+    /// An exchange of a workflow's token, for the audit.
+    pub(crate) fn deed(&self, app: &App, identity: String, org: Option<OrgId>, resource: &str, outcome: &str) -> Deed {
+        Deed {
+            at_ms: app.now_ms(),
+            identity,
+            token: None,
+            address: self.0.map(|address| address.to_string()),
+            act: "oidc.exchange".to_owned(),
+            org,
+            resource: resource.chars().take(200).collect(),
+            outcome: outcome.to_owned(),
+            detail: None,
+        }
+    }
+}
 
 /// An identity that has been proved, with what it takes to use it.
 pub(crate) struct Caller {
@@ -36,7 +64,13 @@ impl FromRequestParts<App> for Caller {
         let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let secret = secret(parts)?;
         let now_ms = app.now_ms();
-        let identity = match app.store().authenticate(&secret.hash(), now_ms).await? {
+        let proved = match secret.kind() {
+            TokenKind::Workflow => app.store().authenticate_workflow(&secret.hash(), now_ms).await?,
+            TokenKind::Operator | TokenKind::Org | TokenKind::Project | TokenKind::User => {
+                app.store().authenticate(&secret.hash(), now_ms).await?
+            }
+        };
+        let identity = match proved {
             Ok(identity) => identity,
             Err(why) => {
                 let why = match why {

@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     App,
     problem::{Kind, Problem, Told},
-    routes::{builders, events, health, jobs, orgs, people, projects, tokens},
+    routes::{builders, events, health, jobs, orgs, people, projects, tokens, trusts},
 };
 
 /// What any request may be answered with, by its method.
@@ -47,6 +47,9 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(people::set, people::remove))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(trusts::list, trusts::create))
+        .routes(routes!(trusts::delete))
+        .routes(routes!(trusts::exchange))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::get, projects::delete))
         .routes(routes!(jobs::list, jobs::create))

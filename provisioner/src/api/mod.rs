@@ -7,6 +7,7 @@ mod caller;
 mod document;
 mod extract;
 mod limit;
+mod oidc;
 mod problem;
 mod routes;
 mod server;
@@ -35,8 +36,10 @@ use serde::{Deserialize, Serialize};
 use crate::{execute::Clock, store::Store};
 use caller::Peer;
 use limit::Limits;
+use oidc::Issuer;
 use problem::{Kind, Problem};
 
+pub use oidc::OidcSettings;
 pub use server::{Door, ServeError, serve};
 pub use tls::{Certificates, TlsError};
 
@@ -65,6 +68,8 @@ pub struct Settings {
     pub head_secs: u32,
     /// Seconds for which requests that are under way may go on when the process is told to stop.
     pub drain_secs: u32,
+    /// Whose workflows may exchange their tokens.
+    pub oidc: OidcSettings,
 }
 
 impl Default for Settings {
@@ -78,6 +83,7 @@ impl Default for Settings {
             max_connections: 4_096,
             head_secs: 10,
             drain_secs: 20,
+            oidc: OidcSettings::default(),
         }
     }
 }
@@ -98,7 +104,8 @@ impl Settings {
                 "and api.tls_certificate go together: give both, or none",
             ),
         ];
-        wrong.into_iter().find(|(wrong, ..)| *wrong).map(|(_, key, problem)| (key, problem))
+        let wrong = wrong.into_iter().find(|(wrong, ..)| *wrong).map(|(_, key, problem)| (key, problem));
+        wrong.or_else(|| self.oidc.problem())
     }
 }
 
@@ -110,6 +117,7 @@ struct Shared {
     store: Store,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    issuer: Issuer,
     is_leaving: AtomicBool,
 }
 
@@ -118,7 +126,8 @@ impl App {
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, settings: &Settings) -> Self {
         let limits = Limits::new(settings);
-        Self(Arc::new(Shared { store, clock, limits, is_leaving: AtomicBool::new(false) }))
+        let issuer = Issuer::new(settings.oidc.clone());
+        Self(Arc::new(Shared { store, clock, limits, issuer, is_leaving: AtomicBool::new(false) }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -131,6 +140,10 @@ impl App {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.0.issuer
     }
 
     /// Whether the process is on its way out: long polls and streams end.

@@ -205,7 +205,8 @@ impl From<StoreError> for Problem {
             StoreError::Refused { field, reason, remedy } => {
                 // What was sent can't be, or things stand in its way.
                 let kind = match field.as_str() {
-                    "name" | "expires" | "scope" | "region" | "key" => Kind::Invalid,
+                    "name" | "expires" | "scope" | "region" | "key" | "projects" | "repository_id" | "owner_id"
+                    | "environment" => Kind::Invalid,
                     _ => Kind::Refused,
                 };
                 Self::new(kind, reason).field(field).remedy(remedy)

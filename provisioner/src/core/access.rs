@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{OrgId, ProjectId, TokenId, UserId};
+use super::{OrgId, ProjectId, TokenId, TrustId, UserId};
 
 /// What a person is in an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +81,15 @@ pub enum Who {
         user: UserId,
         /// What the person is, and where, at this moment.
         roles: BTreeMap<OrgId, Role>,
+    },
+    /// A workflow's, which a trust let in.
+    Workflow {
+        /// Whose trust it is.
+        org: OrgId,
+        /// The trust.
+        trust: TrustId,
+        /// The projects that the trust is for, at this moment.
+        projects: BTreeSet<ProjectId>,
     },
 }
 
@@ -188,6 +197,12 @@ acts! {
     CreateToken "token.create" Org Manage,
     /// Make a token worthless.
     RevokeToken "token.revoke" Org Manage,
+    /// See what it trusts.
+    ListTrusts "trust.list" Org Manage,
+    /// Trust a repository's workflows for some of its projects.
+    CreateTrust "trust.create" Org Manage,
+    /// Trust them no more; the tokens that came of it are worthless at once.
+    DeleteTrust "trust.delete" Org Manage,
     /// See its projects.
     ListProjects "project.list" Org Read,
     /// Make a project.
@@ -248,8 +263,8 @@ pub enum Tenants {
     All,
     /// Those of these organizations.
     Orgs(BTreeSet<OrgId>),
-    /// Those of one project.
-    Project(OrgId, ProjectId),
+    /// Those of some projects of one organization, and nothing else of it.
+    Projects(OrgId, BTreeSet<ProjectId>),
 }
 
 impl Identity {
@@ -259,7 +274,8 @@ impl Identity {
         match &self.who {
             Who::Operator => Tenants::All,
             Who::Org(org) => Tenants::Orgs(BTreeSet::from([*org])),
-            Who::Project { org, project } => Tenants::Project(*org, *project),
+            Who::Project { org, project } => Tenants::Projects(*org, BTreeSet::from([*project])),
+            Who::Workflow { org, projects, .. } => Tenants::Projects(*org, projects.clone()),
             Who::User { roles, .. } => Tenants::Orgs(roles.keys().copied().collect()),
         }
     }
@@ -287,7 +303,10 @@ impl Identity {
             (Who::Project { project: own, .. }, Place::Project { project, .. }) => {
                 (*own == project).then_some(TokenScope::Build)
             }
-            (Who::Project { .. }, Place::Org(_)) => None,
+            (Who::Workflow { projects, .. }, Place::Project { project, .. }) => {
+                projects.contains(&project).then_some(TokenScope::Build)
+            }
+            (Who::Project { .. } | Who::Workflow { .. }, Place::Org(_)) => None,
             (Who::User { roles, .. }, Place::Org(org)) => roles.get(&org).map(|role| match role {
                 Role::Owner => TokenScope::Manage,
                 Role::Member => TokenScope::Read,

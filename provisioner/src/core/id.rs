@@ -51,6 +51,10 @@ uuid_id! {
     /// An API token; the secret is another thing.
     TokenId
 }
+uuid_id! {
+    /// A trust in a repository's workflows.
+    TrustId
+}
 
 /// A job, in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

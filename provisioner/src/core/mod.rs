@@ -20,12 +20,13 @@ pub mod scene;
 pub mod secret;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 
 pub use access::{Act, Identity, Place, Role, Tenants, TokenScope, Who, Word};
 pub use cache_limits::CacheShapeError;
 pub use fact::{After, Entry, Fact, Verb};
 pub use finding::{Effect, Finding, Repair, Verdict};
-pub use id::{JobId, Name, NameError, OrgId, ProjectId, TokenId, UserId};
+pub use id::{JobId, Name, NameError, OrgId, ProjectId, TokenId, TrustId, UserId};
 pub use job::{Ending, JobState, Outcome};
 pub use next::{Move, Now, next, shown_by_ms};
 pub use plan::{Blueprint, Candidate, Drop, Goal, Plan, PlanError, Prior, Step, Stock, make::Ground, plan};
@@ -35,3 +36,4 @@ pub use request::{Lane, Request, Scope};
 pub use row::{ResourceRow, RowChange, RowState};
 pub use scene::{Org, Project, Scene, Stray};
 pub use secret::{Secret, SecretError, TokenKind};
+pub use trust::{Claims, Mismatch, RefPattern, Repository, Trust};

@@ -29,11 +29,13 @@ pub enum TokenKind {
     Project,
     /// A person's.
     User,
+    /// A workflow's, which a trust let in. It lives minutes.
+    Workflow,
 }
 
 impl TokenKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Operator, Self::Org, Self::Project, Self::User];
+    pub const ALL: [Self; 5] = [Self::Operator, Self::Org, Self::Project, Self::User, Self::Workflow];
 
     /// The name in the database and in output.
     #[must_use]
@@ -43,6 +45,7 @@ impl TokenKind {
             Self::Org => "org",
             Self::Project => "project",
             Self::User => "user",
+            Self::Workflow => "workflow",
         }
     }
 
@@ -54,6 +57,7 @@ impl TokenKind {
             Self::Org => "prvg_",
             Self::Project => "prvp_",
             Self::User => "prvu_",
+            Self::Workflow => "prvw_",
         }
     }
 }
@@ -69,7 +73,7 @@ pub struct Secret {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// It begins with none of the prefixes.
-    #[error("it is no token of this service: one begins with prvo_, prvg_, prvp_ or prvu_")]
+    #[error("it is no token of this service: one begins with prvo_, prvg_, prvp_, prvu_ or prvw_")]
     Prefix,
     /// It is too long or too short, or has characters that none has.
     #[error("it is cut short, or has characters that no token has: copy it whole")]

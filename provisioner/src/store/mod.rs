@@ -22,6 +22,7 @@ mod sql;
 mod tenancy;
 mod tenants;
 mod tokens;
+mod trusts;
 mod upkeep;
 
 use std::{
@@ -50,6 +51,7 @@ pub use resources::ResourceFilter;
 pub use tenancy::Tenancy;
 pub use tenants::NewProject;
 pub use tokens::{Holder, NewToken, Token, Unproved};
+pub use trusts::{NewExchange, NewTrust};
 pub use upkeep::{Hold, Rules};
 
 /// Which database it is.

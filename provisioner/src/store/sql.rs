@@ -46,10 +46,12 @@ impl Sql {
             (Tenants::Orgs(orgs), _) => {
                 self.push(&format!(" AND {org} IN (")).list(orgs.iter().map(|org| org.as_uuid().into())).push(")")
             }
-            (Tenants::Project(..), None) => self.push(" AND false"),
-            (Tenants::Project(of, only), Some(project)) => {
+            (Tenants::Projects(..), None) => self.push(" AND false"),
+            (Tenants::Projects(_, only), Some(_)) if only.is_empty() => self.push(" AND false"),
+            (Tenants::Projects(of, only), Some(project)) => {
                 self.push(&format!(" AND {org} = ")).bind(of.as_uuid());
-                self.push(&format!(" AND {project} = ")).bind(only.as_uuid())
+                let only = only.iter().map(|project| project.as_uuid().into());
+                self.push(&format!(" AND {project} IN (")).list(only).push(")")
             }
         }
     }

@@ -150,7 +150,7 @@ impl Tenancy<'_> {
         let is_theirs = match self.tenants {
             Tenants::All => true,
             Tenants::Orgs(orgs) => orgs.contains(&org),
-            Tenants::Project(..) => false,
+            Tenants::Projects(..) => false,
         };
         if is_theirs { self.store.audit(Some(org), after, limit).await } else { Ok(Vec::new()) }
     }

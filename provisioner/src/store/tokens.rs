@@ -175,6 +175,7 @@ impl Store {
                 let user = UserId::from_uuid(id("person")?);
                 Who::User { user, roles: self.roles_of(user).await? }
             }
+            TokenKind::Workflow => return Err(row.corrupt("kind", "workflows' tokens are kept elsewhere")),
         })
     }
 
@@ -258,6 +259,7 @@ fn holder_name(kind: TokenKind, row: &Row<'_>) -> Result<String, StoreError> {
         TokenKind::Org => word("org_name")?,
         TokenKind::Project => format!("{}/{}", word("org_name")?, word("project_name")?),
         TokenKind::User => word("user_name")?,
+        TokenKind::Workflow => String::new(),
     })
 }
 

@@ -9,10 +9,11 @@ use providers::{
 use provisioner::{
     api::{self, App, Door, Settings},
     core::{
-        JobId, Name, OrgId, Policy, ProjectId, Request, Role, Secret, TokenId, TokenScope, UserId, scene::CacheShape,
+        JobId, Name, OrgId, Policy, ProjectId, Request, Role, Secret, TokenId, TokenKind, TokenScope, Trust, TrustId,
+        UserId, scene::CacheShape,
     },
     execute::{Clock, Executor, Providers},
-    store::{Holder, NewJob, NewProject, NewToken, Store, WorkerId},
+    store::{Holder, NewExchange, NewJob, NewProject, NewToken, NewTrust, Store, WorkerId},
     worker::{self, WorkerConfig},
 };
 use regions::{Arch, Cloud, Residency, Size};
@@ -132,6 +133,36 @@ impl Stage {
             expires_ms,
         };
         self.store.create_token(&new, expires_ms - 3_600_000).await.unwrap();
+        secret
+    }
+
+    /// The token of a workflow that a trust of that name has let in.
+    pub async fn workflow(&self, called: &str, (org, project): (OrgId, ProjectId), scope: TokenScope) -> Secret {
+        let trust = Trust {
+            id: TrustId::from_uuid(Uuid::now_v7()),
+            org,
+            name: name(called),
+            repository: "octo-org/octo-repo".parse().unwrap(),
+            repository_id: 74,
+            owner_id: 65,
+            environment: None,
+            refs: None,
+            scope,
+            projects: [project].into(),
+        };
+        let (id, now_ms) = (Uuid::now_v7(), Wall.now_ms());
+        let mut random = [1; 32];
+        random[..16].copy_from_slice(id.as_bytes());
+        let secret = Secret::new(TokenKind::Workflow, random);
+        let exchange = NewExchange {
+            id: TokenId::from_uuid(id),
+            hash: secret.hash(),
+            trust: trust.id,
+            run: "workflow test".to_owned(),
+            expires_ms: now_ms + 900_000,
+        };
+        self.store.create_trust(&NewTrust { trust, created_by: "test".to_owned() }, now_ms).await.unwrap();
+        self.store.create_exchange(&exchange, now_ms).await.unwrap();
         secret
     }
 

@@ -37,6 +37,13 @@ fn routes() -> Vec<Route> {
             Act::CreateToken,
             json!({ "name": "ci", "scope": "read", "expires_in_secs": 60 }),
         ),
+        (get.clone(), "/v1/orgs/acme/trusts", Act::ListTrusts, none.clone()),
+        (
+            post.clone(),
+            "/v1/orgs/acme/trusts",
+            Act::CreateTrust,
+            json!({ "name": "fresh", "repository": "o/r", "repository_id": 1, "owner_id": 2, "projects": ["web"] }),
+        ),
         (get.clone(), "/v1/orgs/acme/projects", Act::ListProjects, none.clone()),
         (post.clone(), "/v1/orgs/acme/projects", Act::CreateProject, json!({ "name": "fresh", "residency": "us" })),
         (get.clone(), "/v1/projects/acme/web", Act::GetProject, none.clone()),
@@ -61,6 +68,7 @@ fn routes() -> Vec<Route> {
         (get.clone(), "/v1/projects/acme/web/caches", Act::GetCache, none.clone()),
         (get, "/v1/projects/acme/web/events", Act::FollowEvents, none.clone()),
         (delete.clone(), "/v1/orgs/acme/members/guest", Act::RemoveMember, none.clone()),
+        (delete.clone(), "/v1/orgs/acme/trusts/ci", Act::DeleteTrust, none.clone()),
         (delete.clone(), "/v1/orgs/acme/tokens/{token}", Act::RevokeToken, none.clone()),
         (delete.clone(), "/v1/projects/acme/web/builders/x86_64", Act::DestroyBuilder, none.clone()),
         (delete.clone(), "/v1/projects/acme/web/caches/x86_64", Act::DestroyCache, none.clone()),
@@ -70,7 +78,7 @@ fn routes() -> Vec<Route> {
 }
 
 /// The identities: their names, and what `docs/access.md` calls them; none for who has no right at all.
-const IDENTITIES: [(&str, Option<&str>, TokenScope); 12] = [
+const IDENTITIES: [(&str, Option<&str>, TokenScope); 15] = [
     ("operator", Some("operator"), TokenScope::Manage),
     ("operator who reads", Some("operator"), TokenScope::Read),
     ("owner", Some("owner"), TokenScope::Manage),
@@ -80,6 +88,9 @@ const IDENTITIES: [(&str, Option<&str>, TokenScope); 12] = [
     ("organization that reads", Some("organization"), TokenScope::Read),
     ("project", Some("project"), TokenScope::Build),
     ("project that reads", Some("project"), TokenScope::Read),
+    ("workflow", Some("workflow"), TokenScope::Build),
+    ("workflow that reads", Some("workflow"), TokenScope::Read),
+    ("another workflow", None, TokenScope::Build),
     ("another organization", None, TokenScope::Manage),
     ("another project", None, TokenScope::Build),
     ("another owner", None, TokenScope::Manage),
@@ -93,6 +104,8 @@ async fn secret(stage: &Stage, who: &str, scope: TokenScope) -> Secret {
         "another owner" => stage.person("eve", stage.globex, Role::Owner).await,
         "another organization" => stage.token(Holder::Org(stage.globex), scope).await,
         "another project" => stage.token(Holder::Project(stage.globex, stage.shop), scope).await,
+        "workflow" | "workflow that reads" => stage.workflow("own", (stage.acme, stage.web), scope).await,
+        "another workflow" => stage.workflow("own", (stage.globex, stage.shop), scope).await,
         "project" | "project that reads" => stage.token(Holder::Project(stage.acme, stage.web), scope).await,
         _ => stage.token(Holder::Org(stage.acme), scope).await,
     }
@@ -138,6 +151,7 @@ async fn every_route_with_every_identity_is_as_the_document_says() {
         let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
         stage.builder().await;
         stage.person("boss", stage.acme, Role::Owner).await;
+        stage.workflow("ci", (stage.acme, stage.web), TokenScope::Build).await;
         stage.person("guest", stage.globex, Role::Owner).await;
         let other = stage.token(Holder::Org(stage.acme), TokenScope::Read).await;
         let token = stage.store.authenticate(&other.hash(), 0).await.unwrap().unwrap().token.to_string();
@@ -209,12 +223,15 @@ async fn no_route_is_outside_the_table() {
             (Some(_) | None, _) => {}
         }
         let text = parts.join("/");
-        text.replace("x86_64", "{arch}").replace("arm64", "{arch}").replace("members/guest", "members/{user}")
+        text.replace("x86_64", "{arch}")
+            .replace("arm64", "{arch}")
+            .replace("members/guest", "members/{user}")
+            .replace("trusts/ci", "trusts/{trust}")
     };
     let mut tested: BTreeSet<String> =
         routes().iter().map(|(method, path, ..)| format!("{method} {}", general(path))).collect();
     // These say nothing of anybody.
-    tested.extend(["GET /healthz", "GET /readyz", "GET /v1/identity"].map(ToOwned::to_owned));
+    tested.extend(["GET /healthz", "GET /readyz", "GET /v1/identity", "POST /v1/oidc/exchange"].map(ToOwned::to_owned));
     assert_eq!(described, tested);
 }
 

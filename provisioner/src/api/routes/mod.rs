@@ -8,3 +8,4 @@ pub(crate) mod orgs;
 pub(crate) mod people;
 pub(crate) mod projects;
 pub(crate) mod tokens;
+pub(crate) mod trusts;

@@ -9,6 +9,7 @@ use super::*;
 const ORG: OrgId = OrgId::from_uuid(Uuid::from_u128(1));
 const OTHER: OrgId = OrgId::from_uuid(Uuid::from_u128(2));
 const PROJECT: ProjectId = ProjectId::from_uuid(Uuid::from_u128(3));
+const TRUST: TrustId = TrustId::from_uuid(Uuid::from_u128(6));
 const SIBLING: ProjectId = ProjectId::from_uuid(Uuid::from_u128(4));
 
 fn identity(who: Who, scope: TokenScope) -> Identity {
@@ -20,13 +21,14 @@ fn user(role: Role) -> Who {
 }
 
 /// The columns of the table.
-fn holders() -> [(&'static str, Who); 5] {
+fn holders() -> [(&'static str, Who); 6] {
     [
         ("operator", Who::Operator),
         ("owner", user(Role::Owner)),
         ("member", user(Role::Member)),
         ("organization", Who::Org(ORG)),
         ("project", Who::Project { org: ORG, project: PROJECT }),
+        ("workflow", Who::Workflow { org: ORG, trust: TRUST, projects: BTreeSet::from([PROJECT]) }),
     ]
 }
 
@@ -79,8 +81,12 @@ fn nobody_sees_what_is_not_theirs() {
             }
         }
     }
-    let one = identity(Who::Project { org: ORG, project: PROJECT }, TokenScope::Manage);
-    for act in Act::ALL {
+    let ones = [
+        Who::Project { org: ORG, project: PROJECT },
+        Who::Workflow { org: ORG, trust: TRUST, projects: BTreeSet::from([PROJECT]) },
+    ];
+    for (one, act) in ones.into_iter().flat_map(|who| Act::ALL.iter().map(move |act| (who.clone(), act))) {
+        let one = identity(one, TokenScope::Manage);
         assert_eq!(one.may(*act, Place::Project { org: ORG, project: SIBLING }), Word::Unseen, "{}", act.as_str());
         assert_eq!(one.may(*act, Place::Org(ORG)), Word::Unseen, "{}", act.as_str());
     }

@@ -1,0 +1,298 @@
+//! What an organization trusts, and what comes of it: a workflow's token against one of ours that lives minutes.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::orgs::name;
+use crate::{
+    api::{
+        App,
+        caller::{Caller, Origin},
+        extract::Body,
+        oidc::{KeyError, OidcError},
+        problem::{Kind, Problem},
+        shape::{Page, ScopeWord, time},
+    },
+    core::{Act, Claims, Mismatch, Name, OrgId, Tenants, TokenKind, Trust, trust::check_environment},
+    edge,
+    store::{NewExchange, NewTrust, StoreError},
+};
+
+/// A trust to be, or as it stands.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrustView {
+    #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$", example = "release")]
+    name: String,
+    /// The repository as GitHub shows it.
+    #[schema(
+        min_length = 3,
+        max_length = 201,
+        pattern = "^[A-Za-z0-9_-]+/[A-Za-z0-9._-]+$",
+        example = "octo-org/octo-repo"
+    )]
+    repository: String,
+    /// Its number, which no other repository ever has: `gh api repos/OWNER/NAME --jq .id`.
+    #[schema(minimum = 1)]
+    repository_id: i64,
+    /// The owner's number: `gh api repos/OWNER/NAME --jq .owner.id`.
+    #[schema(minimum = 1)]
+    owner_id: i64,
+    /// Jobs of that environment only.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 255, example = "production")]
+    environment: Option<String>,
+    /// Runs for those refs only. `*` stands for any part of a name, up to the next `/`.
+    #[serde(default)]
+    #[schema(max_length = 255, pattern = "^refs/(heads|tags|pull)/[!-~]+$", example = "refs/heads/release/*")]
+    refs: Option<String>,
+    /// What a token that comes of it is good for: `read` or `build`.
+    #[serde(default = "build")]
+    #[schema(default = "build")]
+    scope: ScopeWord,
+    /// The projects that it is for.
+    #[schema(min_items = 1, max_items = 100)]
+    projects: Vec<String>,
+}
+
+const fn build() -> ScopeWord {
+    ScopeWord::Build
+}
+
+/// A workflow's token, and whose trust it is to be held against.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExchangeRequest {
+    /// The JWT that the workflow was given, asked for with the audience of this installation.
+    #[schema(min_length = 1, max_length = 8192)]
+    token: String,
+    /// The organization.
+    #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$", example = "acme")]
+    org: String,
+    /// The trust by name, where several of the organization's would agree.
+    #[serde(default)]
+    #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$")]
+    trust: Option<String>,
+}
+
+/// A token of ours. The secret is in this answer and nowhere else.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExchangedToken {
+    secret: String,
+    expires_at: String,
+    scope: ScopeWord,
+    /// The trust that it comes of.
+    trust: String,
+    /// What it is for, as `ORG/PROJECT`.
+    projects: Vec<String>,
+}
+
+/// What an organization trusts
+#[utoipa::path(get, path = "/v1/orgs/{org}/trusts", tag = "trusts", params(("org" = String, Path)),
+    responses((status = 200, body = Page<TrustView>)))]
+pub(crate) async fn list(caller: Caller, Path(org): Path<String>) -> Result<Json<Page<TrustView>>, Problem> {
+    let org = caller.org(&org, Act::ListTrusts).await?;
+    let trusts = caller.app.store().trusts(org.id).await?;
+    let projects = caller.seen().projects(org.id).await?;
+    let view = |trust: &Trust| {
+        let named = projects.iter().filter(|project| trust.projects.contains(&project.id));
+        view(trust, named.map(|project| project.name.to_string()).collect())
+    };
+    Ok(Json(Page { items: trusts.iter().map(view).collect(), next: None }))
+}
+
+fn view(trust: &Trust, projects: Vec<String>) -> TrustView {
+    let id = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    TrustView {
+        name: trust.name.to_string(),
+        repository: trust.repository.to_string(),
+        repository_id: id(trust.repository_id),
+        owner_id: id(trust.owner_id),
+        environment: trust.environment.clone(),
+        refs: trust.refs.as_ref().map(ToString::to_string),
+        scope: trust.scope.into(),
+        projects,
+    }
+}
+
+/// Trust the workflows of a GitHub repository for some projects
+#[utoipa::path(post, path = "/v1/orgs/{org}/trusts", tag = "trusts", params(("org" = String, Path)),
+    request_body = TrustView, responses((status = 201, body = TrustView)))]
+pub(crate) async fn create(
+    caller: Caller,
+    Path(org): Path<String>,
+    Body(new): Body<TrustView>,
+) -> Result<(StatusCode, Json<TrustView>), Problem> {
+    let found = caller.org(&org, Act::CreateTrust).await?;
+    let invalid = |field: &'static str| {
+        move |error: &dyn std::fmt::Display| Problem::new(Kind::Invalid, error.to_string()).field(field)
+    };
+    if new.projects.len() > 100 {
+        return Err(invalid("projects")(&"a trust is for 100 projects at most"));
+    }
+    if let Some(environment) = &new.environment {
+        check_environment(environment).map_err(|error| invalid("environment")(&error))?;
+    }
+    let (mut projects, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for text in &new.projects {
+        let (_, project) = caller.seen().project(&found.name, &name(text, "projects")?).await?;
+        projects.insert(project.id);
+        names.insert(project.name.to_string());
+    }
+    let trust = Trust {
+        id: edge::new_trust_id(),
+        org: found.id,
+        name: name(&new.name, "name")?,
+        repository: new.repository.parse().map_err(|error| invalid("repository")(&error))?,
+        repository_id: u64::try_from(new.repository_id).unwrap_or(0),
+        owner_id: u64::try_from(new.owner_id).unwrap_or(0),
+        environment: new.environment,
+        refs: new.refs.map(|refs| refs.parse()).transpose().map_err(|error| invalid("refs")(&error))?,
+        scope: new.scope.into(),
+        projects,
+    };
+    let resource = format!("{org} {} ({})", trust.name, trust.repository);
+    let made = NewTrust { trust, created_by: caller.identity.name.clone() };
+    let change = caller.app.store().create_trust(&made, caller.now_ms());
+    caller.change(Act::CreateTrust, Some(found.id), &resource, change).await?;
+    Ok((StatusCode::CREATED, Json(view(&made.trust, names.into_iter().collect()))))
+}
+
+/// Trust them no more; the tokens that came of it are worthless at once
+#[utoipa::path(delete, path = "/v1/orgs/{org}/trusts/{trust}", tag = "trusts",
+    params(("org" = String, Path), ("trust" = String, Path)), responses((status = 204)))]
+pub(crate) async fn delete(caller: Caller, Path((org, trust)): Path<(String, String)>) -> Result<StatusCode, Problem> {
+    let found = caller.org(&org, Act::DeleteTrust).await?;
+    let Ok(name) = trust.parse::<Name>() else { return Err(Problem::not_found("trust", &trust)) };
+    let change = caller.app.store().delete_trust(found.id, &name);
+    caller.change(Act::DeleteTrust, Some(found.id), &format!("{org} {trust}"), change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Exchange a GitHub workflow's token for one of ours, which lives minutes
+///
+/// 401 for a token that proves nothing, 403 for one that no trust agrees with.
+#[utoipa::path(post, path = "/v1/oidc/exchange", tag = "trusts", security(()), request_body = ExchangeRequest,
+    responses((status = 201, body = ExchangedToken)))]
+pub(crate) async fn exchange(
+    State(app): State<App>,
+    origin: Origin,
+    Body(request): Body<ExchangeRequest>,
+) -> Result<(StatusCode, Json<ExchangedToken>), Problem> {
+    let claims = match app.issuer().prove(&request.token, app.now_ms()).await {
+        Ok(claims) => claims,
+        Err(error) => {
+            let problem = unproved(&error);
+            let who = format!("a workflow: {}", problem.detail);
+            app.store().append_deed(origin.deed(&app, who, None, &request.org, &problem.outcome())).await?;
+            return Err(problem);
+        }
+    };
+    let trust = match agreed(&app, &request, &claims).await? {
+        Ok(trust) => trust,
+        Err((org, problem, why)) => {
+            let mut deed = origin.deed(&app, claims.run(), org, &request.org, &problem.outcome());
+            deed.detail = why.map(|why| why.to_string());
+            app.store().append_deed(deed).await?;
+            return Err(problem);
+        }
+    };
+    issue(&app, &origin, &request.org, &trust, &claims).await
+}
+
+/// A refusal: whose audit it belongs in, what the caller is told, and what the owners are told beside it.
+type Refusal = (Option<OrgId>, Problem, Option<Mismatch>);
+
+/// The one trust that agrees with the claims.
+async fn agreed(app: &App, request: &ExchangeRequest, claims: &Claims) -> Result<Result<Trust, Refusal>, Problem> {
+    let refused = || {
+        let detail = format!("organization `{}` trusts no such run: {}", request.org, claims.run());
+        let remedy = "an owner of the organization can say what is trusted, and the audit tells owners what differs";
+        Problem::new(Kind::Forbidden, detail).field("token").remedy(remedy)
+    };
+    let org = match request.org.parse::<Name>() {
+        Ok(name) => match app.store().seen_by(&Tenants::All).org(&name).await {
+            Ok(org) => org,
+            Err(StoreError::NotFound { .. }) => return Ok(Err((None, refused(), None))),
+            Err(error) => return Err(error.into()),
+        },
+        Err(_) => return Ok(Err((None, refused(), None))),
+    };
+    let mut trusts = app.store().trusts(org.id).await?;
+    trusts.retain(|trust| request.trust.as_deref().is_none_or(|name| trust.name.as_str() == name));
+    let mut agreeing: Vec<Trust> = Vec::new();
+    let mut nearest: Option<Mismatch> = None;
+    for trust in trusts {
+        match trust.agrees(claims) {
+            Ok(()) => agreeing.push(trust),
+            Err(mismatch) if trust.concerns(claims) => nearest = Some(mismatch),
+            Err(_) => {}
+        }
+    }
+    if agreeing.len() > 1 {
+        let names: Vec<String> = agreeing.iter().map(|trust| format!("`{}`", trust.name)).collect();
+        let problem = Problem::new(Kind::Invalid, format!("several trusts agree: {}", names.join(", ")));
+        return Ok(Err((Some(org.id), problem.field("trust").remedy("name one of them"), None)));
+    }
+    // A repository that has nothing to do with the organization is nothing for its owners' audit.
+    Ok(agreeing.pop().ok_or_else(|| (nearest.map(|_| org.id), refused(), nearest)))
+}
+
+async fn issue(
+    app: &App,
+    origin: &Origin,
+    org: &str,
+    trust: &Trust,
+    claims: &Claims,
+) -> Result<(StatusCode, Json<ExchangedToken>), Problem> {
+    let secret = edge::new_secret(TokenKind::Workflow).map_err(|error| {
+        tracing::error!(%error, "the operating system gives no random bits");
+        Problem::new(Kind::Internal, "no secret can be made")
+    })?;
+    let now_ms = app.now_ms();
+    let new = NewExchange {
+        id: edge::new_token_id(),
+        hash: secret.hash(),
+        trust: trust.id,
+        run: claims.run(),
+        expires_ms: now_ms + app.issuer().token_ms(),
+    };
+    let mut deed = origin.deed(app, claims.run(), Some(trust.org), &format!("{org} {}", trust.name), "accepted");
+    deed.token = Some(new.id);
+    app.store().audited(deed, app.store().create_exchange(&new, now_ms)).await?;
+    let projects = app.store().seen_by(&Tenants::All).projects(trust.org).await?;
+    let named = projects.iter().filter(|project| trust.projects.contains(&project.id));
+    let exchanged = ExchangedToken {
+        secret: secret.reveal().to_owned(),
+        expires_at: time(new.expires_ms),
+        scope: trust.scope.into(),
+        trust: trust.name.to_string(),
+        projects: named.map(|project| format!("{org}/{}", project.name)).collect(),
+    };
+    Ok((StatusCode::CREATED, Json(exchanged)))
+}
+
+fn unproved(error: &OidcError) -> Problem {
+    let refused = |detail: String| {
+        let remedy = "ask GitHub for a new token, with the audience of this installation";
+        Problem::new(Kind::Unauthenticated, detail).field("token").remedy(remedy)
+    };
+    match error {
+        OidcError::Token(error) => refused(error.to_string()),
+        OidcError::Keys(KeyError::Unknown) => refused(KeyError::Unknown.to_string()),
+        OidcError::Keys(KeyError::Unavailable(_)) => {
+            Problem::new(Kind::Unavailable, "the issuer's keys can't be had at the moment")
+                .remedy("try again")
+                .retry_after(15)
+        }
+        OidcError::Off => Problem::new(Kind::NotFound, error.to_string())
+            .remedy("its operators can set `api.oidc.audience`; or use a token of the project"),
+    }
+}
