@@ -21,7 +21,7 @@ use crate::{
 const PAGE: u32 = 1_000;
 
 /// What a command at the database changes, for the audit.
-fn deed(session: &Session, act: Act, org: Option<OrgId>, resource: String) -> Deed {
+pub(super) fn deed(session: &Session, act: Act, org: Option<OrgId>, resource: String) -> Deed {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
     Deed {
         at_ms: session.now_ms(),

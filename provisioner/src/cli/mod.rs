@@ -22,6 +22,7 @@ pub(crate) mod span;
 pub(crate) mod story;
 mod tenant;
 pub(crate) mod time;
+mod trust;
 pub(crate) mod view;
 mod worker;
 
@@ -138,6 +139,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => access::user(&open(&global, screen).await?, command).await,
         Command::Member(command) => access::member(&open(&global, screen).await?, command).await,
         Command::Token(command) => access::token(&open(&global, screen).await?, command).await,
+        Command::Trust(command) => trust::trust(&open(&global, screen).await?, command).await,
         Command::Audit(command) => access::audit(&open(&global, screen).await?, command).await,
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Name, OrgId, ProjectId, TokenScope, TrustId};
 
-/// The longest name of an environment, and the longest pattern of refs, in bytes.
+/// The longest name of an environment, and the longest pattern of refs, in characters.
 const LONGEST: usize = 255;
 
 /// A repository as GitHub names it: `OWNER/NAME`, in the letters that GitHub shows.
@@ -30,7 +30,7 @@ pub enum TrustError {
     )]
     Refs(String),
     /// Not the name of an environment.
-    #[error("an environment's name has 1 to 255 bytes and no control characters")]
+    #[error("an environment's name has 1 to 255 characters, none of them a control character")]
     Environment,
 }
 
@@ -61,7 +61,8 @@ impl FromStr for Repository {
             && owner.chars().all(owns)
             && (1..=100).contains(&name.len())
             && name.chars().all(names)
-            && !matches!(name, "." | "..");
+            && name.trim_start_matches('.').len() + 2 >= name.len()
+            && !name.trim_start_matches('.').is_empty();
         if sound { Ok(Self(text.to_owned())) } else { Err(wrong()) }
     }
 }
@@ -110,16 +111,13 @@ impl RefPattern {
 impl FromStr for RefPattern {
     type Err = TrustError;
 
-    /// What `git check-ref-format` forbids in a name is no pattern either.
+    /// Characters that `git check-ref-format` forbids in a name are in no pattern. Two stars would look as if they stood for more.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let rest = ["refs/heads/", "refs/tags/", "refs/pull/"].iter().find_map(|start| text.strip_prefix(start));
         let sound = text.len() <= LONGEST
             && rest.is_some_and(|rest| !rest.is_empty())
             && text.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '~' | '^' | ':' | '?' | '[' | '\\'))
-            && !text.contains("**")
-            && !text.contains("..")
-            && !text.contains("//")
-            && !text.ends_with('/');
+            && !text.contains("**");
         if sound { Ok(Self(text.to_owned())) } else { Err(TrustError::Refs(text.chars().take(LONGEST).collect())) }
     }
 }
@@ -155,7 +153,7 @@ texts! { Repository RefPattern }
 /// # Errors
 /// [`TrustError::Environment`].
 pub fn check_environment(name: &str) -> Result<(), TrustError> {
-    let sound = (1..=LONGEST).contains(&name.len()) && !name.chars().any(char::is_control);
+    let sound = (1..=LONGEST).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if sound { Ok(()) } else { Err(TrustError::Environment) }
 }
 

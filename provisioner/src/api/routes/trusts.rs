@@ -7,8 +7,6 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::orgs::name;
 use crate::{
@@ -18,81 +16,12 @@ use crate::{
         extract::Body,
         oidc::{KeyError, OidcError},
         problem::{Kind, Problem},
-        shape::{Page, ScopeWord, time},
+        shape::{ExchangeRequest, ExchangedToken, Page, TrustView, time},
     },
     core::{Act, Claims, Mismatch, Name, OrgId, Tenants, TokenKind, Trust, trust::check_environment},
     edge,
     store::{NewExchange, NewTrust, StoreError},
 };
-
-/// A trust to be, or as it stands.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TrustView {
-    #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$", example = "release")]
-    name: String,
-    /// The repository as GitHub shows it.
-    #[schema(
-        min_length = 3,
-        max_length = 201,
-        pattern = "^[A-Za-z0-9_-]+/[A-Za-z0-9._-]+$",
-        example = "octo-org/octo-repo"
-    )]
-    repository: String,
-    /// Its number, which no other repository ever has: `gh api repos/OWNER/NAME --jq .id`.
-    #[schema(minimum = 1)]
-    repository_id: i64,
-    /// The owner's number: `gh api repos/OWNER/NAME --jq .owner.id`.
-    #[schema(minimum = 1)]
-    owner_id: i64,
-    /// Jobs of that environment only.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 255, example = "production")]
-    environment: Option<String>,
-    /// Runs for those refs only. `*` stands for any part of a name, up to the next `/`.
-    #[serde(default)]
-    #[schema(max_length = 255, pattern = "^refs/(heads|tags|pull)/[!-~]+$", example = "refs/heads/release/*")]
-    refs: Option<String>,
-    /// What a token that comes of it is good for: `read` or `build`.
-    #[serde(default = "build")]
-    #[schema(default = "build")]
-    scope: ScopeWord,
-    /// The projects that it is for.
-    #[schema(min_items = 1, max_items = 100)]
-    projects: Vec<String>,
-}
-
-const fn build() -> ScopeWord {
-    ScopeWord::Build
-}
-
-/// A workflow's token, and whose trust it is to be held against.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExchangeRequest {
-    /// The JWT that the workflow was given, asked for with the audience of this installation.
-    #[schema(min_length = 1, max_length = 8192)]
-    token: String,
-    /// The organization.
-    #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$", example = "acme")]
-    org: String,
-    /// The trust by name, where several of the organization's would agree.
-    #[serde(default)]
-    #[schema(min_length = 2, max_length = 39, pattern = "^[a-z](-?[a-z0-9])+$")]
-    trust: Option<String>,
-}
-
-/// A token of ours. The secret is in this answer and nowhere else.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ExchangedToken {
-    secret: String,
-    expires_at: String,
-    scope: ScopeWord,
-    /// The trust that it comes of.
-    trust: String,
-    /// What it is for, as `ORG/PROJECT`.
-    projects: Vec<String>,
-}
 
 /// What an organization trusts
 #[utoipa::path(get, path = "/v1/orgs/{org}/trusts", tag = "trusts", params(("org" = String, Path)),
@@ -109,12 +38,11 @@ pub(crate) async fn list(caller: Caller, Path(org): Path<String>) -> Result<Json
 }
 
 fn view(trust: &Trust, projects: Vec<String>) -> TrustView {
-    let id = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     TrustView {
         name: trust.name.to_string(),
         repository: trust.repository.to_string(),
-        repository_id: id(trust.repository_id),
-        owner_id: id(trust.owner_id),
+        repository_id: trust.repository_id,
+        owner_id: trust.owner_id,
         environment: trust.environment.clone(),
         refs: trust.refs.as_ref().map(ToString::to_string),
         scope: trust.scope.into(),
@@ -151,8 +79,8 @@ pub(crate) async fn create(
         org: found.id,
         name: name(&new.name, "name")?,
         repository: new.repository.parse().map_err(|error| invalid("repository")(&error))?,
-        repository_id: u64::try_from(new.repository_id).unwrap_or(0),
-        owner_id: u64::try_from(new.owner_id).unwrap_or(0),
+        repository_id: new.repository_id,
+        owner_id: new.owner_id,
         environment: new.environment,
         refs: new.refs.map(|refs| refs.parse()).transpose().map_err(|error| invalid("refs")(&error))?,
         scope: new.scope.into(),

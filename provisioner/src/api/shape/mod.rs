@@ -3,6 +3,7 @@
 //! Job ids are numbers, all other ids strings; times are RFC 3339 in UTC; what is not there is null.
 
 mod tenants;
+mod trusts;
 mod work;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::core::audit::AuditEntry;
 
 pub(crate) use tenants::*;
+pub(crate) use trusts::*;
 pub(crate) use work::*;
 
 pub(crate) fn time(at_ms: i64) -> String {

@@ -8,6 +8,7 @@ mod job;
 mod reconcile;
 mod serve;
 mod tenant;
+mod trust;
 mod worker;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use job::{JobCommand, JobListArgs};
 pub(crate) use reconcile::{ReconcileArgs, ReconcileCommand};
 pub(crate) use serve::ServeArgs;
 pub(crate) use tenant::{After, IdleFlags, OrgCommand, ProjectCommand, ProjectCreate, ProjectPath};
+pub(crate) use trust::{TrustCommand, TrustCreate};
 pub(crate) use worker::{LogFormat, WorkerArgs};
 
 /// Encrypted cache volumes and builder machines, in the region where they belong.
@@ -136,6 +138,9 @@ pub(crate) enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Trust in workflows of GitHub repositories, instead of secrets for them
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// The audit: who did what, or was not let
     #[command(subcommand)]
     Audit(AuditCommand),
