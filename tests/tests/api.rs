@@ -20,5 +20,7 @@ mod oidc;
 mod stage;
 #[path = "api/table.rs"]
 mod table;
+#[path = "api/tls.rs"]
+mod tls;
 #[path = "api/transport.rs"]
 mod transport;
