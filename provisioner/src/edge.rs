@@ -72,6 +72,12 @@ pub(crate) fn new_trust_id() -> TrustId {
     TrustId::from_uuid(Uuid::now_v7())
 }
 
+/// A key for a request that has none of its caller, never used before.
+#[expect(clippy::disallowed_methods, reason = "this is the edge: keys of requests are made here")]
+pub(crate) fn new_request_key() -> String {
+    Uuid::now_v7().to_string()
+}
+
 /// A secret that nobody can guess: from the operating system's generator.
 ///
 /// # Errors

@@ -16,6 +16,8 @@ mod answers;
 mod issuer;
 #[path = "api/oidc.rs"]
 mod oidc;
+#[path = "api/remote.rs"]
+mod remote;
 #[path = "api/stage.rs"]
 mod stage;
 #[path = "api/table.rs"]

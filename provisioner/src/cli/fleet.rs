@@ -4,7 +4,7 @@ use providers::Kind;
 
 use super::{
     Failure,
-    args::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand},
+    args::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand, ProjectPath},
     confirm,
     enqueue::enqueue,
     screen::or_dash,
@@ -40,13 +40,13 @@ pub(crate) async fn builder(session: &Session, command: BuilderCommand) -> Resul
             session.store.touch(project, builder.arch, session.now_ms()).await?;
             said(session, &builder, "used just now")
         }
-        BuilderCommand::List { org } => builders(session, org.as_ref()).await,
+        BuilderCommand::List { org, project } => builders(session, org.as_ref(), project.as_ref()).await,
     }
 }
 
 pub(crate) async fn cache(session: &Session, command: CacheCommand) -> Result<(), Failure> {
     match command {
-        CacheCommand::List { org } => caches(session, org.as_ref()).await,
+        CacheCommand::List { org, project } => caches(session, org.as_ref(), project.as_ref()).await,
         CacheCommand::Destroy { target, yes } => {
             let name = target.project.to_string();
             confirm::by_name(&format!("the {} cache of {name} and what it holds", target.arch), &name, yes)?;
@@ -140,8 +140,17 @@ impl Fleet {
     }
 }
 
-async fn builders(session: &Session, org: Option<&Name>) -> Result<(), Failure> {
-    let views = Fleet::read(session, org).await?.builders();
+/// The rows of the organization that is asked about, or of the project's.
+async fn narrowed(session: &Session, org: Option<&Name>, project: Option<&ProjectPath>) -> Result<Fleet, Failure> {
+    if let Some(path) = project {
+        session.store.project(&path.org, &path.project).await?;
+    }
+    Fleet::read(session, project.map(|path| &path.org).or(org)).await
+}
+
+async fn builders(session: &Session, org: Option<&Name>, project: Option<&ProjectPath>) -> Result<(), Failure> {
+    let mut views = narrowed(session, org, project).await?.builders();
+    views.retain(|view| project.is_none_or(|path| view.project == path.project.as_str()));
     let screen = session.screen;
     if screen.is_json() {
         return screen.json(&views);
@@ -163,8 +172,9 @@ async fn builders(session: &Session, org: Option<&Name>) -> Result<(), Failure> 
     screen.table(&head, rows.collect(), none)
 }
 
-async fn caches(session: &Session, org: Option<&Name>) -> Result<(), Failure> {
-    let views = Fleet::read(session, org).await?.caches();
+async fn caches(session: &Session, org: Option<&Name>, project: Option<&ProjectPath>) -> Result<(), Failure> {
+    let mut views = narrowed(session, org, project).await?.caches();
+    views.retain(|view| project.is_none_or(|path| view.project == path.project.as_str()));
     let screen = session.screen;
     if screen.is_json() {
         return screen.json(&views);

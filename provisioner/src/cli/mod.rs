@@ -15,6 +15,7 @@ mod job;
 mod logging;
 mod migrate;
 mod reconcile;
+mod remote;
 pub(crate) mod screen;
 mod serve;
 mod session;
@@ -93,6 +94,9 @@ fn wants_json(words: &[OsString]) -> bool {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let screen = Screen::new(global.output);
+    if let Some(url) = global.api.clone() {
+        return remote::run(&url, &global, command, screen).await;
+    }
     match command {
         Command::Completions { shell } => {
             docs::completions(shell);

@@ -55,8 +55,11 @@ pub(crate) enum BuilderCommand {
     /// List the builders
     List {
         /// Those of one organization only
-        #[arg(long, value_name = "ORG")]
+        #[arg(long, value_name = "ORG", conflicts_with = "project")]
         org: Option<Name>,
+        /// Those of one project only
+        #[arg(long, value_name = "ORG/PROJECT")]
+        project: Option<ProjectPath>,
     },
 }
 
@@ -65,8 +68,11 @@ pub(crate) enum CacheCommand {
     /// List the cache volumes
     List {
         /// Those of one organization only
-        #[arg(long, value_name = "ORG")]
+        #[arg(long, value_name = "ORG", conflicts_with = "project")]
         org: Option<Name>,
+        /// Those of one project only
+        #[arg(long, value_name = "ORG/PROJECT")]
+        project: Option<ProjectPath>,
     },
     /// Delete a cache volume and what it holds; its builder must have gone before
     ///

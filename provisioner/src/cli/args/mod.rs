@@ -67,6 +67,12 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) database: Option<String>,
+    /// Work on builders, caches and jobs through this API, with the token in PROVISIONER_TOKEN and without a database.
+    #[arg(long, global = true, value_name = "URL", env = "PROVISIONER_API", help_heading = "Global options")]
+    pub(crate) api: Option<String>,
+    /// Certificates (PEM) to trust for --api beside those of this machine.
+    #[arg(long, global = true, value_name = "FILE", env = "PROVISIONER_API_CA", help_heading = "Global options")]
+    pub(crate) api_ca: Option<PathBuf>,
     /// Name under which this installation marks what it makes. Wins over the file.
     #[arg(long, global = true, value_name = "NAME", env = "PROVISIONER_DEPLOYMENT", help_heading = "Global options")]
     pub(crate) deployment: Option<String>,

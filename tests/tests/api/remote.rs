@@ -1,0 +1,142 @@
+//! The command line through the API: no database, a token, and the same words.
+
+use std::process::Output;
+
+use providers::fake::FakeConfig;
+use provisioner::{
+    api::Settings,
+    core::{Secret, TokenScope},
+    store::Holder,
+};
+use serde_json::Value;
+use tests::database::Database;
+use tokio::process::Command;
+
+use crate::stage::Stage;
+
+/// A shell without a database and without a configuration.
+struct Shell<'a> {
+    url: String,
+    secret: &'a str,
+    home: tempfile::TempDir,
+}
+
+impl<'a> Shell<'a> {
+    fn new(stage: &Stage, secret: &'a Secret) -> Self {
+        Self { url: stage.url(""), secret: secret.reveal(), home: tempfile::tempdir().unwrap() }
+    }
+
+    async fn run(&self, line: &str) -> Output {
+        let mut command = Command::new(tests::binary::path());
+        command.args(line.split_whitespace()).env("PROVISIONER_API", &self.url).env("PROVISIONER_TOKEN", self.secret);
+        for name in ["DATABASE", "CONFIG", "OUTPUT", "API_CA"] {
+            command.env_remove(format!("PROVISIONER_{name}"));
+        }
+        command.current_dir(self.home.path()).output().await.unwrap()
+    }
+
+    async fn json(&self, line: &str) -> Value {
+        let output = self.run(&format!("{line} --output json")).await;
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The exit status, and what was said.
+    async fn fails(&self, line: &str) -> (i32, String) {
+        let output = self.run(line).await;
+        assert!(!output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stdout));
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn builders_and_jobs_need_no_database() {
+    let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+    let secret = stage.token(Holder::Org(stage.acme), TokenScope::Manage).await;
+    let shell = Shell::new(&stage, &secret);
+    let worker = stage.worker("w", false);
+    let job = shell.json("builder provision acme/web --arch arm64 --wait").await;
+    assert_eq!((&job["state"], &job["kind"]), (&"succeeded".into(), &"provision".into()));
+    let builders = shell.json("builder list").await;
+    assert_eq!(builders.as_array().unwrap().len(), 1);
+    assert_eq!((&builders[0]["state"], &builders[0]["project"]), (&"running".into(), &"web".into()));
+    let table = shell.run("builder list --project acme/web").await;
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.starts_with("PROJECT") && table.contains("acme/web") && table.contains("running"), "{table}");
+    shell.json("builder touch acme/web --arch arm64").await;
+    for (line, kind) in [
+        ("builder stop acme/web --arch arm64 --wait", "stop"),
+        ("builder start acme/web --arch arm64 --wait", "start"),
+        ("builder destroy acme/web --arch arm64 --wait", "destroy"),
+        ("cache destroy acme/web --arch arm64 --yes --wait", "destroy_cache"),
+    ] {
+        let job = shell.json(line).await;
+        assert_eq!((&job["state"], &job["kind"]), (&"succeeded".into(), &kind.into()), "{line}");
+    }
+    assert_eq!(shell.json("cache list").await, serde_json::json!([]));
+    worker.abort();
+    // The same key is the same job; a job that nobody works on is called off and tried again.
+    let first = shell.json("builder provision acme/web --arch x86_64 --key k").await;
+    let again = shell.json("builder provision acme/web --arch x86_64 --key k").await;
+    assert_eq!((&first["id"], &first["fresh"], &again["fresh"]), (&again["id"], &true.into(), &false.into()));
+    let id = &first["id"];
+    assert_eq!(shell.json(&format!("job cancel {id}")).await["state"], "cancelled");
+    assert_eq!(shell.json(&format!("job retry {id}")).await["state"], "queued");
+    assert_eq!(shell.json(&format!("job show {id}")).await["id"], *id);
+    let jobs = shell.json("job list --state succeeded --limit 3").await;
+    let numbers: Vec<i64> = jobs.as_array().unwrap().iter().map(|job| job["id"].as_i64().unwrap()).collect();
+    assert!(numbers.len() == 3 && numbers.windows(2).all(|pair| pair[0] > pair[1]), "{numbers:?}");
+    let before = shell.json(&format!("job list --project acme/web --before {}", numbers[2])).await;
+    assert!(before.as_array().unwrap().iter().all(|job| job["id"].as_i64().unwrap() < numbers[2]));
+    assert!(!shell.home.path().join("provisioner.db").exists(), "no database was made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_say_what_to_do() {
+    let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+    let reads = stage.token(Holder::Project(stage.acme, stage.web), TokenScope::Read).await;
+    let shell = Shell::new(&stage, &reads);
+    let (status, said) = shell.fails("builder provision acme/web --arch arm64").await;
+    assert!(status == 1 && said.contains("may not `builder.provision`") && said.contains("remedy:"), "{said}");
+    let (status, said) = shell.fails("builder provision globex/shop --arch arm64").await;
+    assert!(status == 1 && said.contains("`globex/shop` does not exist"), "{said}");
+    let (status, said) = shell.fails("builder list").await;
+    assert!(status == 1 && said.contains("--project ORG/PROJECT"), "{said}");
+    assert_eq!(shell.json("builder list --project acme/web").await, serde_json::json!([]));
+    for local in ["org list", "builder hold acme/web --arch arm64 --until 1h --reason x", "worker --drain"] {
+        let (status, said) = shell.fails(local).await;
+        assert!(status == 2 && said.contains("leave out --api"), "{local}: {said}");
+    }
+    let bad = Shell { secret: "prvp_nothing", ..Shell::new(&stage, &reads) };
+    let (status, said) = bad.fails("job list --project acme/web").await;
+    assert!(status == 2 && said.contains("PROVISIONER_TOKEN"), "{said}");
+    let plain = Shell { url: "http://192.0.2.1:8443".to_owned(), ..Shell::new(&stage, &reads) };
+    let (status, said) = plain.fails("job list --project acme/web").await;
+    assert!(status == 2 && said.contains("without TLS") && !said.contains("prvp_"), "{said}");
+    let unknown = Secret::new(provisioner::core::TokenKind::Org, [9; 32]);
+    let (status, said) = Shell::new(&stage, &unknown).fails("builder list").await;
+    assert!(status == 1 && said.contains("no token has that secret"), "{said}");
+}
+
+/// A certificate of one's own is trusted when it is named, and not otherwise; a new one is shown without a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_checked_and_may_be_ones_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let settings = Settings { tls_certificate: Some(certificate.clone()), tls_key: Some(key), ..Settings::default() };
+    let stage = Stage::with(Database::sqlite().await, FakeConfig::instant(), settings).await;
+    let secret = stage.token(Holder::Org(stage.acme), TokenScope::Read).await;
+    let shell = Shell::new(&stage, &secret);
+    assert!(shell.url.starts_with("https://"));
+    let (status, said) = shell.fails("builder list").await;
+    assert!(status == 1 && said.contains("can't be reached") && said.contains("--api-ca"), "{said}");
+    let line = format!("builder list --api-ca {}", certificate.display());
+    assert_eq!(shell.json(&line).await, serde_json::json!([]));
+    let other = rcgen::generate_simple_self_signed(["other.example".to_owned()]).unwrap();
+    std::fs::write(&certificate, other.cert.pem()).unwrap();
+    let (status, said) = shell.fails(&line).await;
+    assert!(status == 1 && said.contains("can't be reached"), "{said}");
+}
