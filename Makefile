@@ -1,13 +1,13 @@
-# demo, test, check and bench do all of their own set-up and leave nothing running.
+# demo, test, check and bench do all of their own set-up and leave nothing running; but for the API of the demo, which ends by itself.
 
 .PHONY: demo test check bench
 .NOTPARALLEL:
 SHELL := /bin/bash
 
-demo: # A sample fleet on SQLite and the fake cloud: no account, no server.
+demo: # A sample fleet on SQLite and the fake cloud, and the API over it for ten minutes: no account, no server.
 	@echo "Building provisioner first: some minutes the first time, seconds after that."
 	@scripts/prerequisites
-	@cargo run --quiet -p provisioner -- demo
+	@cargo run --quiet -p provisioner -- demo --serve
 
 test: # Everything: format, lints, documentation, the emulator's own tests, all Rust tests on SQLite and PostgreSQL.
 	@scripts/prerequisites

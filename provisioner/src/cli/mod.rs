@@ -31,10 +31,11 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser as _, error::ErrorKind};
 
-use args::{Cli, Command, Global, Output};
+use args::{Cli, Command, DemoArgs, Global, Output};
 pub(crate) use failure::Failure;
 use screen::Screen;
 use session::{Session, load_config};
+pub(crate) use worker::listen as stop_at_signals;
 
 /// Runs the command of this process.
 #[must_use]
@@ -103,9 +104,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Man { dir } => docs::man(&dir, screen),
-        Command::Demo => {
+        Command::Demo(DemoArgs { serve, door }) => {
             logging::start(&global, "error");
-            crate::demo::run(screen).await
+            match door {
+                Some(directory) => crate::demo::door::serve(directory, screen).await,
+                None => crate::demo::run(screen, serve).await,
+            }
         }
         Command::Migrate => {
             logging::start(&global, "warn");

@@ -72,7 +72,7 @@ pub(super) struct Ordered {
     pub(super) job: JobId,
 }
 
-fn name(text: &str) -> Result<Name, Failure> {
+pub(super) fn name(text: &str) -> Result<Name, Failure> {
     text.parse().map_err(|error: crate::core::NameError| Failure::failed(error.to_string()))
 }
 

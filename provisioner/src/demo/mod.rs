@@ -5,11 +5,18 @@
 
 mod board;
 mod crew;
+pub(crate) mod door;
 mod fleet;
 mod proof;
 mod report;
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt as _,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use providers::fake::{FakeCloud, FakeConfig};
 use tokio::time::sleep;
@@ -17,7 +24,7 @@ use tokio::time::sleep;
 use crate::{
     cli::{Failure, screen::Screen, view::JobView},
     core::Request,
-    edge::Anchored,
+    edge::{self, Anchored},
     execute::Clock as _,
     store::{NewJob, Store},
 };
@@ -28,31 +35,57 @@ use fleet::Ordered;
 /// Long enough for everything, short enough to notice that something hangs.
 const PATIENCE_MS: i64 = 90_000;
 
+/// How the directory's name begins, and the database in it.
+const NAME: &str = "provisioner-demo-";
+const DATABASE: &str = "demo.db";
+
 /// A directory that goes when the demonstration ends.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("provisioner-demo-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| {
+        let path = std::env::temp_dir().join(format!("{NAME}{}", edge::new_request_key()));
+        // Nobody else's eyes: the certificate's key will be in it. One that is there already is not ours.
+        DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             Failure::failed(format!("{} can't be made: {error}", path.display()))
                 .remedy("point TMPDIR to a place with room")
         })?;
         Ok(Self(path))
     }
+
+    /// The directory that another process has handed over.
+    fn taken(path: PathBuf) -> Result<Self, Failure> {
+        let is_ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(NAME));
+        if is_ours && path.join(DATABASE).exists() {
+            return Ok(Self(path));
+        }
+        Err(Failure::usage(format!("{} is not the directory of a demonstration", path.display())))
+    }
+
+    /// Leaves the directory to another process.
+    fn hand_over(mut self) {
+        self.0 = PathBuf::new();
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.0.join(DATABASE).display())
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.0.as_os_str().is_empty() {
+            return;
+        }
         // What is left in a temporary directory hurts nobody.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// Runs the demonstration.
-pub(crate) async fn run(screen: Screen) -> Result<(), Failure> {
+/// Runs the demonstration; with `serve`, the API is open over what it has made for some minutes afterwards.
+pub(crate) async fn run(screen: Screen, serve: bool) -> Result<(), Failure> {
     let scratch = Scratch::new()?;
-    let url = format!("sqlite://{}", scratch.0.join("demo.db").display());
+    let url = scratch.url();
     Store::migrate(&url).await?;
     let store = Store::open(&url).await?;
     let clock = Anchored::to_wall();
@@ -76,7 +109,8 @@ pub(crate) async fn run(screen: Screen) -> Result<(), Failure> {
     show.play(&encore, None).await?;
     finish(alpha).await?;
     finish(beta).await?;
-    report::tell(&store, &cloud, &orders, screen, clock.now_ms() - began_ms).await
+    report::tell(&store, &cloud, &orders, screen, clock.now_ms() - began_ms).await?;
+    if serve { door::open(scratch, &store, clock, screen).await } else { Ok(()) }
 }
 
 fn opening(orders: &[Ordered]) -> String {

@@ -199,7 +199,7 @@ Examples:
     /// Builds a sample fleet for three organizations in both residencies and on both architectures, in a temporary SQLite
     /// database and on a fake cloud inside this process. On the way a zone runs out of machines and a worker crashes.
     /// At the end what the fake cloud has is compared with the database, thing by thing. Takes well under a minute.
-    Demo,
+    Demo(DemoArgs),
     /// Print a completion script for a shell
     #[command(after_long_help = "Examples:
   provisioner completions bash > /etc/bash_completion.d/provisioner
@@ -215,6 +215,17 @@ Examples:
         /// The directory; it is made if it does not exist
         dir: PathBuf,
     },
+}
+
+/// Flags of `demo`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DemoArgs {
+    /// Leave the API open over what was made, on this machine and for ten minutes; the last lines are two commands for it
+    #[arg(long)]
+    pub(crate) serve: bool,
+    /// Be that API
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "serve")]
+    pub(crate) door: Option<PathBuf>,
 }
 
 /// Flags of every command that makes a job.

@@ -55,7 +55,7 @@ pub(crate) async fn run(url: &str, global: &Global, command: Command, screen: Sc
         | Command::Worker(_)
         | Command::Serve(_)
         | Command::Reconcile(_)
-        | Command::Demo
+        | Command::Demo(_)
         | Command::Completions { .. }
         | Command::Man { .. } => Err(Failure::usage("that command does its work here, and not through an API")
             .remedy("leave out --api, and unset PROVISIONER_API")),
