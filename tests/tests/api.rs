@@ -12,6 +12,8 @@
 mod acquire;
 #[path = "api/answers.rs"]
 mod answers;
+#[path = "api/fuzz.rs"]
+mod fuzz;
 #[path = "api/issuer.rs"]
 mod issuer;
 #[path = "api/oidc.rs"]

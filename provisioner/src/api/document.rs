@@ -111,7 +111,7 @@ fn describe(operation: &mut Operation, kinds: &[Kind]) {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let response = ResponseBuilder::new()
             .description(Problem::new(*kind, "").title)
-            .content("application/problem+json", content)
+            .content(super::problem::CONTENT_TYPE, content)
             .build();
         let status = kind.status().as_u16().to_string();
         operation.responses.responses.entry(status).or_insert(RefOr::T(response));

@@ -176,7 +176,7 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     let mut response = match limited {
         Err(problem) => problem.into_response(),
         Ok(()) => match tokio::time::timeout(REQUEST, next.run(request)).await {
-            Ok(response) => response,
+            Ok(response) => in_our_words(response),
             Err(_) => Problem::new(Kind::TooSlow, "the request took too long")
                 .remedy("try again")
                 .retry_after(5)
@@ -189,6 +189,21 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// What axum refuses before a route of ours is asked, such as a path that is no text, has axum's words; callers read one form alone.
+fn in_our_words(response: Response) -> Response {
+    let status = response.status();
+    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == problem::CONTENT_TYPE);
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    if status.is_client_error() {
+        let detail = format!("the request can't be understood: {status}");
+        return Problem::new(Kind::Malformed, detail).remedy("see /openapi.json").into_response();
+    }
+    tracing::error!(%status, "a request failed outside of its route");
+    Problem::new(Kind::Internal, "the request failed; the log of the service says why").into_response()
 }
 
 /// OWASP's HTTP Headers Cheat Sheet, for an API that no browser shows.

@@ -12,6 +12,9 @@ use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
+/// RFC 9457, section 3.
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+
 /// The kinds of problems. The names are a contract: add, never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -184,7 +187,7 @@ impl IntoResponse for Problem {
         let retry = self.0.retry_secs;
         let mut response = (status, Json(*self.0)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         if let Some(secs) = retry {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
