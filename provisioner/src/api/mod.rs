@@ -7,6 +7,7 @@ mod caller;
 mod document;
 mod extract;
 mod limit;
+mod meter;
 mod oidc;
 mod problem;
 mod routes;
@@ -26,7 +27,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::{execute::Clock, store::Store};
 use caller::Peer;
 use limit::Limits;
+use meter::Meter;
 use oidc::Issuer;
 use problem::{Kind, Problem};
 
@@ -58,6 +60,8 @@ pub struct Settings {
     pub tls_certificate: Option<PathBuf>,
     /// The certificate's key, as PEM.
     pub tls_key: Option<PathBuf>,
+    /// Where `/metrics` is, on this machine: a port of its own. Without it there is none.
+    pub metrics_listen: Option<SocketAddr>,
     /// Requests a second that one address may send, and twice as many at once.
     pub address_per_sec: u32,
     /// Requests a second that one token may send, and twice as many at once.
@@ -78,6 +82,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8_443)),
             tls_certificate: None,
             tls_key: None,
+            metrics_listen: None,
             address_per_sec: 200,
             identity_per_sec: 500,
             max_connections: 4_096,
@@ -99,6 +104,11 @@ impl Settings {
             (!(1..=60).contains(&self.head_secs), "api.head_secs", "must be from 1 to 60"),
             (!(1..=600).contains(&self.drain_secs), "api.drain_secs", "must be from 1 to 600"),
             (
+                self.metrics_listen.is_some_and(|address| !address.ip().is_loopback()),
+                "api.metrics_listen",
+                "must be an address of this machine alone, such as 127.0.0.1:9464",
+            ),
+            (
                 self.tls_certificate.is_some() != self.tls_key.is_some(),
                 "api.tls_key",
                 "and api.tls_certificate go together: give both, or none",
@@ -118,6 +128,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     limits: Limits,
     issuer: Issuer,
+    meter: Meter,
     is_leaving: AtomicBool,
 }
 
@@ -127,7 +138,8 @@ impl App {
     pub fn new(store: Store, clock: Arc<dyn Clock>, settings: &Settings) -> Self {
         let limits = Limits::new(settings);
         let issuer = Issuer::new(settings.oidc.clone());
-        Self(Arc::new(Shared { store, clock, limits, issuer, is_leaving: AtomicBool::new(false) }))
+        let (meter, is_leaving) = (Meter::default(), AtomicBool::new(false));
+        Self(Arc::new(Shared { store, clock, limits, issuer, meter, is_leaving }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -140,6 +152,10 @@ impl App {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     pub(crate) fn issuer(&self) -> &Issuer {
@@ -172,6 +188,8 @@ pub(crate) fn router(app: App) -> Router {
 /// The limit of an address, the time that a request may take, and the headers that every answer has.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
+    let (counted, began_ms, method) = (app.meter().request(), app.now_ms(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let limited = peer.map_or(Ok(()), |peer| app.limits().of_address(peer.0));
     let mut response = match limited {
         Err(problem) => problem.into_response(),
@@ -183,6 +201,9 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
                 .into_response(),
         },
     };
+    let took_ms = app.now_ms() - began_ms;
+    app.meter().answered(&method, route.as_ref().map(MatchedPath::as_str), response.status().as_u16(), took_ms);
+    drop(counted);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));

@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{App, Certificates, Settings, TlsError, caller::Peer, router};
+use super::{App, Certificates, Settings, TlsError, caller::Peer, meter, router};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -58,6 +58,7 @@ pub enum ServeError {
 pub struct Door {
     listener: TcpListener,
     certificates: Option<Arc<Certificates>>,
+    metrics: Option<TcpListener>,
 }
 
 impl Door {
@@ -70,9 +71,13 @@ impl Door {
             (Some(certificate), Some(key)) => Some(Certificates::load(certificate, key)?),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let address = settings.listen;
-        let listener = TcpListener::bind(address).await.map_err(|reason| ServeError::Listen { address, reason })?;
-        Ok(Self { listener, certificates })
+        let bind =
+            async |address| TcpListener::bind(address).await.map_err(|reason| ServeError::Listen { address, reason });
+        let metrics = match settings.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        Ok(Self { listener: bind(settings.listen).await?, certificates, metrics })
     }
 
     /// Where it listens: the port is known even where the system was to choose one.
@@ -81,6 +86,14 @@ impl Door {
     /// The system's.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Where `/metrics` is, if it is anywhere.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn metrics_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.metrics.as_ref().map(TcpListener::local_addr).transpose()
     }
 
     /// Whether by TLS.
@@ -95,14 +108,19 @@ impl Door {
 /// # Errors
 /// [`ServeError`] if the certificate can't be used.
 pub async fn serve(app: App, door: Door, settings: &Settings, stop: CancellationToken) -> Result<(), ServeError> {
-    let Door { listener, certificates } = door;
+    let Door { listener, certificates, metrics } = door;
     let tls = match &certificates {
         Some(certificates) => Some(TlsAcceptor::from(Arc::new(certificates.config()?))),
         None => None,
     };
     let tending = tokio::spawn(tend(app.clone(), certificates));
+    let watched = metrics.map(|listener| {
+        let page = meter::page(app.clone());
+        tokio::spawn(async move { axum::serve(listener, page).await })
+    });
     let (connections, room) = (TaskTracker::new(), Arc::new(Semaphore::new(settings.max_connections as usize)));
     let served = Served {
+        app: app.clone(),
         router: router(app.clone()),
         tls,
         head: Duration::from_secs(settings.head_secs.into()),
@@ -140,6 +158,10 @@ pub async fn serve(app: App, door: Door, settings: &Settings, stop: Cancellation
         tracing::warn!(left = connections.len(), "requests that did not end in time were cut off");
     }
     tending.abort();
+    // To the end whoever watches sees what is still under way.
+    if let Some(watched) = watched {
+        watched.abort();
+    }
     Ok(())
 }
 
@@ -158,6 +180,7 @@ async fn tend(app: App, certificates: Option<Arc<Certificates>>) {
 
 #[derive(Clone)]
 struct Served {
+    app: App,
     router: axum::Router,
     tls: Option<TlsAcceptor>,
     head: Duration,
@@ -167,12 +190,20 @@ struct Served {
 impl Served {
     async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
+        let app = self.app.clone();
+        let _counted = app.meter().connection();
         match self.tls.clone() {
             None => self.requests(stream, peer).await,
             Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
                 Ok(Ok(stream)) => self.requests(stream, peer).await,
-                Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS came about"),
-                Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+                Ok(Err(error)) => {
+                    app.meter().no_tls();
+                    tracing::debug!(%error, %peer, "no TLS came about");
+                }
+                Err(_) => {
+                    app.meter().no_tls();
+                    tracing::debug!(%peer, "a TLS handshake took too long");
+                }
             },
         }
     }

@@ -27,6 +27,11 @@ impl Plan {
     pub(crate) fn new(config: &Config, args: ServeArgs) -> Result<Self, Failure> {
         let mut settings = config.api.clone();
         settings.listen = args.listen.unwrap_or(settings.listen);
+        settings.metrics_listen = args.metrics_listen.or(settings.metrics_listen);
+        if let Some((key, problem)) = settings.problem() {
+            let flag = key.replace("api.", "--").replace('_', "-");
+            return Err(Failure::usage(format!("{flag} {problem}")).remedy("correct the flag"));
+        }
         if args.tls_certificate.is_some() {
             (settings.tls_certificate, settings.tls_key) = (args.tls_certificate, args.tls_key);
         }
@@ -53,10 +58,14 @@ pub(crate) async fn serve(session: &Session, plan: Plan) -> Result<(), Failure> 
     let app = App::new(session.store.clone(), clock, &settings);
     let scheme = if door.is_secure() { "https" } else { "http" };
     let url = format!("{scheme}://{}", door.address()?);
+    let metrics = door.metrics_address()?.map(|address| format!("http://{address}/metrics"));
     if session.screen.is_json() {
-        session.screen.json(&json!({ "listening": url }))?;
+        session.screen.json(&json!({ "listening": url, "metrics": metrics }))?;
     } else {
         session.screen.line(&format!("listening on {url}"))?;
+        if let Some(metrics) = metrics {
+            session.screen.line(&format!("metrics on {metrics}"))?;
+        }
     }
     match work {
         None => api::serve(app, door, &settings, stop).await?,

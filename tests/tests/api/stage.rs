@@ -37,6 +37,7 @@ pub struct Stage {
     pub client: Client,
     pub address: SocketAddr,
     pub scheme: &'static str,
+    pub metrics: Option<SocketAddr>,
     pub acme: OrgId,
     pub globex: OrgId,
     pub web: ProjectId,
@@ -85,12 +86,13 @@ impl Stage {
         let (stop, settings) = (CancellationToken::new(), Settings { listen: ([127, 0, 0, 1], 0).into(), ..settings });
         let door = Door::open(&settings).await.unwrap();
         let (address, scheme) = (door.address().unwrap(), if door.is_secure() { "https" } else { "http" });
+        let metrics = door.metrics_address().unwrap();
         let app = App::new(store.clone(), Arc::new(Wall), &settings);
         let until = stop.clone();
         tokio::spawn(async move { api::serve(app, door, &settings, until).await.unwrap() });
         let cloud = FakeCloud::new(cloud, Arc::new(|| Wall.now_ms()));
         let client = Client::new();
-        Self { store, cloud, client, address, scheme, acme, globex, web, shop, stop, _database: database }
+        Self { store, cloud, client, address, scheme, metrics, acme, globex, web, shop, stop, _database: database }
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -98,3 +98,48 @@ async fn events_go_on_where_a_client_was() {
     let wrong = crate::stage::answer(follow(None).header("Last-Event-ID", "x")).await;
     assert_eq!((wrong.status, wrong.body["field"].as_str()), (422, Some("Last-Event-ID")));
 }
+
+/// The numbers are at a port of their own; no tenant's name is among them, and none grows with what callers make up.
+#[tokio::test]
+async fn numbers_are_for_this_machine_alone() {
+    let settings = Settings { metrics_listen: Some(([127, 0, 0, 1], 0).into()), ..Settings::default() };
+    let stage = Stage::with(Database::sqlite().await, FakeConfig::instant(), settings).await;
+    let secret = stage.token(Holder::Org(stage.acme), TokenScope::Read).await;
+    stage.job(Request::Provision { project: stage.web, arch: Arch::X86_64 }).await;
+    assert_eq!(stage.get("/v1/projects/acme/web", &secret).await.status, 200);
+    for n in 0..20 {
+        assert_eq!(stage.get(&format!("/v1/projects/acme/guess-{n}"), &secret).await.status, 404);
+        let method = Method::from_bytes(format!("VERB{n}").as_bytes()).unwrap();
+        stage.ask(method, &format!("/guess/{n}"), None).send().await.unwrap();
+    }
+    assert_eq!(stage.get("/metrics", &secret).await.status, 404, "not at the door");
+    let url = format!("http://{}/metrics", stage.metrics.unwrap());
+    let response = stage.client.get(&url).send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = response.text().await.unwrap();
+    let route = "method=\"GET\",route=\"/v1/projects/{org}/{project}\"";
+    let value = |line: &str| {
+        let found = text.lines().find_map(|known| known.strip_prefix(line).map(str::trim).map(ToOwned::to_owned));
+        found.unwrap_or_else(|| panic!("{line} is missing in\n{text}"))
+    };
+    assert_eq!(value(&format!("provisioner_request_duration_seconds_count{{{route},status=\"200\"}}")), "1");
+    assert_eq!(
+        value(&format!("provisioner_request_duration_seconds_bucket{{{route},status=\"404\",le=\"+Inf\"}}")),
+        "20"
+    );
+    assert_eq!((value("provisioner_jobs_queued"), value("provisioner_jobs_running")), ("1".to_owned(), "0".to_owned()));
+    assert_eq!(value("provisioner_workers"), "0");
+    assert!(value("provisioner_connections_total").parse::<u32>().unwrap() >= 1);
+    for made_up in ["acme", "guess", "VERB"] {
+        assert!(!text.contains(made_up), "{made_up} in\n{text}");
+    }
+    // The form that Prometheus reads: a name, labels and a number, with a word on each name before it.
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, number) = line.rsplit_once(' ').unwrap();
+        assert!(number.parse::<f64>().is_ok() && name.starts_with("provisioner_"), "{line}");
+        let bare = name.split('{').next().unwrap();
+        let family =
+            ["_bucket", "_sum", "_count"].iter().fold(bare, |name, end| name.strip_suffix(end).unwrap_or(name));
+        assert!(text.contains(&format!("# TYPE {family} ")), "{line}");
+    }
+}

@@ -3,13 +3,20 @@
 use providers::{ErrorClass, Trouble};
 use provisioner::{
     core::{Ending, Fact, JobId, JobState, Outcome, Request},
-    store::{Job, JobFilter, NewJob},
+    store::{Job, JobFilter, NewJob, Pulse},
 };
 use regions::Arch;
 
 use crate::fixture::{Fixture, NOW, acme, api, globex, provision, resource, settled, shop, web};
 
-on_both!(hot_and_ended_are_one, pages_and_filters, the_end_is_the_last_entry, older_jobs_of_a_scope, events_go_on);
+on_both!(
+    hot_and_ended_are_one,
+    pages_and_filters,
+    the_end_is_the_last_entry,
+    older_jobs_of_a_scope,
+    events_go_on,
+    the_pulse_is_the_queue_in_numbers,
+);
 
 pub(crate) fn failed() -> Outcome {
     let trouble =
@@ -173,4 +180,20 @@ async fn events_go_on(fixture: Fixture) {
     let after = fixture.store.events(0, 10).await.unwrap();
     assert_eq!(after[..3], all[..]);
     assert_eq!((after.len(), after[3].what.as_str()), (4, "retry asked"));
+}
+
+async fn the_pulse_is_the_queue_in_numbers(fixture: Fixture) {
+    assert_eq!(fixture.store.pulse(NOW).await.unwrap(), Pulse::default());
+    let session = fixture.session("w-1").await;
+    for (project, outcome) in [(web(), failed()), (api(), Outcome { ending: Ending::Stuck, ..failed() })] {
+        let claim = fixture.claim(&session, provision(project)).await.claim;
+        fixture.finish(&claim, outcome).await;
+    }
+    fixture.claim(&session, provision(web())).await;
+    fixture.enqueue(provision(web())).await;
+    // Its time has not come: it waits, and is not late.
+    let later = NewJob { run_at_ms: Some(NOW + 90_000), ..NewJob::now(provision(shop())) };
+    fixture.store.enqueue(later, NOW - 50_000).await.unwrap();
+    let pulse = fixture.store.pulse(NOW + 2_000).await.unwrap();
+    assert_eq!(pulse, Pulse { queued: 2, running: 1, stuck: 1, failed: 1, oldest_ms: 2_000, workers: 1 });
 }

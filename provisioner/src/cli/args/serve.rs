@@ -15,6 +15,9 @@ pub(crate) struct ServeArgs {
     /// The certificate's key, as PEM; wins over `api.tls_key`
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Where `/metrics` is: an address of this machine alone; wins over `api.metrics_listen`
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Serve without TLS on an address that others reach: whoever is on the way reads every token. For a proxy that does TLS
     /// in front of it, on a network of their own
     #[arg(long)]
