@@ -4,6 +4,7 @@
 //! here; the only rows that come from here are those of the catalogue ([`seed`]), which the foreign keys of everything
 //! else point to.
 
+mod admission;
 mod catalogue;
 mod m0001_regions;
 mod m0002_tenants;
@@ -12,7 +13,9 @@ mod m0004_queue;
 mod m0005_reconcile;
 mod m0006_access;
 mod m0007_trusts;
+mod m0008_tenancy;
 
+pub use admission::{Unfit, admit};
 pub use catalogue::{missing, seed};
 pub use sea_orm_migration::MigratorTrait;
 
@@ -40,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_reconcile::Migration),
             Box::new(m0006_access::Migration),
             Box::new(m0007_trusts::Migration),
+            Box::new(m0008_tenancy::Migration),
         ]
     }
 

@@ -61,6 +61,20 @@ impl Database {
         &self.url
     }
 
+    /// Where it is for the API: on PostgreSQL as a role that is nothing but the API's, which row-level security holds.
+    pub async fn api_url(&self) -> String {
+        let Some(postgres) = &self.postgres else { return self.url.clone() };
+        let role = postgres.role();
+        let make = format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        );
+        command(&self.url, &make).await;
+        Store::migrate_for(&self.url, &role).await.expect("the role is let in");
+        let (scheme, place) = self.url.split_once("://").expect("the URL has a scheme");
+        let place = place.split_once('@').map_or(place, |(_, place)| place);
+        format!("{scheme}://{role}@{place}")
+    }
+
     /// Whether it is PostgreSQL.
     pub const fn is_postgres(&self) -> bool {
         self.postgres.is_some()
@@ -73,9 +87,7 @@ impl Database {
 
     /// A way in behind the store's back.
     pub async fn raw(&self) -> Raw {
-        let mut options = sea_orm::ConnectOptions::new(&self.url);
-        options.max_connections(1).sqlx_logging(false);
-        Raw(sea_orm::Database::connect(options).await.expect("the database opens"))
+        Raw::at(&self.url).await
     }
 }
 
@@ -84,6 +96,13 @@ impl Database {
 pub struct Raw(DatabaseConnection);
 
 impl Raw {
+    /// One that connects there.
+    pub async fn at(url: &str) -> Self {
+        let mut options = sea_orm::ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        Self(sea_orm::Database::connect(options).await.expect("the database opens"))
+    }
+
     /// Runs statements, separated by semicolons.
     ///
     /// # Errors
@@ -131,6 +150,11 @@ impl Postgres {
         Self { server, name }
     }
 
+    /// The role of its API, if that was made: the server's, and gone with the database.
+    fn role(&self) -> String {
+        format!("{}_api", self.name)
+    }
+
     fn url(&self) -> String {
         let (base, _) = self.server.rsplit_once('/').expect("the server's URL names a database");
         format!("{base}/{}", self.name)
@@ -139,11 +163,14 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let (server, sql) = (self.server.clone(), format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let server = self.server.clone();
+        let sql = [format!("DROP DATABASE {} WITH (FORCE)", self.name), format!("DROP ROLE IF EXISTS {}", self.role())];
         // The test's own runtime may be on its way out, or its time may stand still.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(command(&server, &sql));
+            for sql in sql {
+                runtime.block_on(command(&server, &sql));
+            }
         });
         if dropping.join().is_err() {
             eprintln!("the database {} is left behind", self.name);

@@ -28,3 +28,5 @@ mod table;
 mod tls;
 #[path = "api/transport.rs"]
 mod transport;
+#[path = "api/walled.rs"]
+mod walled;

@@ -21,7 +21,7 @@ use axum::{
 };
 
 use super::{App, problem::Problem};
-use crate::store::Pulse;
+use crate::{core::Tenants, store::Pulse};
 
 /// Upper bounds of the classes of times, in milliseconds.
 const BOUNDS_MS: [i64; 11] = [2, 5, 10, 25, 50, 100, 250, 1_000, 5_000, 15_000, 60_000];
@@ -179,7 +179,7 @@ pub(super) fn page(app: App) -> Router {
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    match app.store().pulse(app.now_ms()).await {
+    match app.store().within(&Tenants::All, None).pulse(app.now_ms()).await {
         Ok(pulse) => {
             let text = app.meter().text(&pulse, app.store().statements());
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

@@ -58,6 +58,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The certificate with its chain, as PEM. With `tls_key` it turns TLS on.
     pub tls_certificate: Option<PathBuf>,
+    /// The database's URL under the API's own role (see `migrate --app-role`); that of everything else if it is left out.
+    pub database: Option<String>,
     /// The certificate's key, as PEM.
     pub tls_key: Option<PathBuf>,
     /// Where `/metrics` is, on this machine: a port of its own. Without it there is none.
@@ -82,6 +84,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8_443)),
             tls_certificate: None,
             tls_key: None,
+            database: None,
             metrics_listen: None,
             address_per_sec: 200,
             identity_per_sec: 500,
@@ -130,6 +133,8 @@ struct Shared {
     issuer: Issuer,
     meter: Meter,
     is_leaving: AtomicBool,
+    /// Whether the application's own checks are made. They are, but in the test that shows what stands behind them.
+    is_checked: bool,
 }
 
 impl App {
@@ -139,7 +144,22 @@ impl App {
         let limits = Limits::new(settings);
         let issuer = Issuer::new(settings.oidc.clone());
         let (meter, is_leaving) = (Meter::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { store, clock, limits, issuer, meter, is_leaving }))
+        Self(Arc::new(Shared { store, clock, limits, issuer, meter, is_leaving, is_checked: true }))
+    }
+
+    /// The same with the application's checks broken: every identity sees all and may do all, as far as the database lets it.
+    #[cfg(feature = "sabotage")]
+    #[must_use]
+    pub fn unchecked(store: Store, clock: Arc<dyn Clock>, settings: &Settings) -> Self {
+        let limits = Limits::new(settings);
+        let issuer = Issuer::new(settings.oidc.clone());
+        let (meter, is_leaving) = (Meter::default(), AtomicBool::new(false));
+        Self(Arc::new(Shared { store, clock, limits, issuer, meter, is_leaving, is_checked: false }))
+    }
+
+    /// Whether the application's own checks are made.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.0.is_checked
     }
 
     pub(crate) fn store(&self) -> &Store {

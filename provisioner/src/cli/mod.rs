@@ -111,9 +111,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
                 None => crate::demo::run(screen, serve).await,
             }
         }
-        Command::Migrate => {
+        Command::Migrate { app_role } => {
             logging::start(&global, "warn");
-            migrate::migrate(&load_config(&global)?, screen).await
+            migrate::migrate(&load_config(&global)?, app_role.as_deref(), screen).await
         }
         Command::Worker(args) => {
             logging::start(&global, "warn,provisioner=info,providers=info");
@@ -126,7 +126,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             logging::start(&global, "warn,provisioner=info,providers=info");
             let config = load_config(&global)?;
             let plan = serve::Plan::new(&config, args)?;
-            let session = Session::open(config, screen).await?;
+            let session = Session::open(plan.config(config), screen).await?;
             serve::serve(&session, plan).await
         }
         Command::Reconcile(args) => {

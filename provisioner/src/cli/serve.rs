@@ -15,6 +15,7 @@ use crate::{
     api::{self, App, Door, ServeError},
     config::Config,
     execute::Clock,
+    store::{Backend, Store},
 };
 
 /// What was asked for, checked before the database is opened.
@@ -35,6 +36,7 @@ impl Plan {
         if args.tls_certificate.is_some() {
             (settings.tls_certificate, settings.tls_key) = (args.tls_certificate, args.tls_key);
         }
+        settings.database = args.api_database.or(settings.database);
         let is_plain = settings.tls_certificate.is_none();
         if is_plain && !settings.listen.ip().is_loopback() && !args.expose_tokens_in_plain_http {
             return Err(Failure::usage(format!(
@@ -49,13 +51,33 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The configuration under which the session opens: a process that does nothing but serve needs no other database than the API's.
+    pub(crate) fn config(&self, config: Config) -> Config {
+        match (&self.settings.database, &self.worker) {
+            (Some(url), None) => Config { database: Some(url.clone()), ..config },
+            (Some(_), Some(_)) | (None, _) => config,
+        }
+    }
+}
+
 pub(crate) async fn serve(session: &Session, plan: Plan) -> Result<(), Failure> {
     let Plan { settings, worker: work } = plan;
     let stop = CancellationToken::new();
     worker::listen(stop.clone())?;
     let door = Door::open(&settings).await?;
     let clock: Arc<dyn Clock> = Arc::new(session.clock);
-    let app = App::new(session.store.clone(), clock, &settings);
+    let store = match (&settings.database, &work) {
+        (Some(url), Some(_)) => Store::open(url).await?,
+        (Some(_), None) | (None, _) => session.store.clone(),
+    };
+    if store.backend() == Backend::Postgres && !store.is_walled() {
+        tracing::warn!(
+            database = store.place(),
+            "row-level security does not hold this role: it stands behind the API for one that `migrate --app-role` has let in"
+        );
+    }
+    let app = App::new(store, clock, &settings);
     let scheme = if door.is_secure() { "https" } else { "http" };
     let url = format!("{scheme}://{}", door.address()?);
     let metrics = door.metrics_address()?.map(|address| format!("http://{address}/metrics"));

@@ -280,6 +280,15 @@ impl Identity {
         }
     }
 
+    /// The person, if it is one's.
+    #[must_use]
+    pub const fn person(&self) -> Option<UserId> {
+        match &self.who {
+            Who::User { user, .. } => Some(*user),
+            Who::Operator | Who::Org(_) | Who::Project { .. } | Who::Workflow { .. } => None,
+        }
+    }
+
     /// Whether it may do that there.
     #[must_use]
     pub fn may(&self, act: Act, place: Place) -> Word {

@@ -40,7 +40,11 @@ impl Store {
             let sql = Sql::with("SELECT pg_advisory_xact_lock($1)::text AS lock", [LOCK.into()]);
             self.query(Via::Within(&transaction), sql).await?;
         }
-        let sql = Sql::new("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+        let head = match self.backend() {
+            Backend::Postgres => "SELECT seq, hash FROM audit_head()",
+            Backend::Sqlite => "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
+        };
+        let sql = Sql::new(head);
         let rows = self.query(Via::Within(&transaction), sql).await?;
         let last: Option<(i64, String)> = match rows.first() {
             Some(row) => {

@@ -39,6 +39,8 @@ pub struct Migrated {
     pub applied: Vec<String>,
     /// The schema that the database has now: the name of its last change.
     pub schema: String,
+    /// The server's roles that may serve the API.
+    pub roles: Vec<String>,
 }
 
 /// A database URL that has been understood.
@@ -176,7 +178,11 @@ impl Store {
     /// be refused.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         self.count(1, 0);
-        self.run(begin(self.db())).await
+        let transaction = self.run(begin(self.db())).await?;
+        if let Some(scope) = &self.scope {
+            self.send(&transaction, scope.sql()).await?;
+        }
+        Ok(transaction)
     }
 
     /// Ends a transaction for good.
@@ -211,20 +217,32 @@ pub(super) async fn open(url: &str, guard: Option<Guard>) -> Result<Store, Store
         } else {
             check(&writer, &place).await?;
         }
+        let is_walled = is_walled(&writer).await?;
         let reader = address.connect_reader(&writer).await?;
-        Ok((writer, reader))
+        Ok((writer, reader, is_walled))
     };
-    let (writer, reader) = opened.await.map_err(|error: StoreError| error.at(&place))?;
+    let (writer, reader, is_walled) = opened.await.map_err(|error: StoreError| error.at(&place))?;
     let backend = address.backend();
     let (statements, commits) = (AtomicU64::new(0), AtomicU64::new(0));
     let queue = super::queue::Queue::default();
-    let shared = Shared { backend, place, writer, reader, statements, commits, queue };
+    let shared = Shared { backend, place, is_walled, writer, reader, statements, commits, queue };
     Ok(Store {
         shared: Arc::new(shared),
         guard: guard.clone(),
+        scope: None,
         #[cfg(feature = "sabotage")]
         unfenced: false,
     })
+}
+
+/// Whether policies hold the user of that connection.
+async fn is_walled(db: &DatabaseConnection) -> Result<bool, StoreError> {
+    if db.get_database_backend() != sea_orm::DbBackend::Postgres {
+        return Ok(false);
+    }
+    let sql = "SELECT row_security_active('orgs') AS walled";
+    let row = db.query_one_raw(Statement::from_string(sea_orm::DbBackend::Postgres, sql)).await?;
+    Ok(row.map_or(Ok(false), |row| row.try_get("", "walled"))?)
 }
 
 /// The schema as it is after all changes, for databases in memory: tests open thousands of them.
@@ -232,16 +250,16 @@ static SNAPSHOT: OnceCell<Snapshot> = OnceCell::const_new();
 
 async fn snapshot() -> Result<Snapshot, StoreError> {
     let db = Address::Memory.connect_writer(true).await?;
-    bring_up(&db, "sqlite::memory:").await?;
+    bring_up(&db, "sqlite::memory:", None).await?;
     Snapshot::take(&db).await
 }
 
-pub(super) async fn migrate(url: &str) -> Result<Migrated, StoreError> {
+pub(super) async fn migrate(url: &str, role: Option<&str>) -> Result<Migrated, StoreError> {
     let address = Address::parse(url)?;
     let place = address.place();
     let migrated = async {
         let db = address.connect_writer(true).await?;
-        let migrated = bring_up(&db, &place).await;
+        let migrated = bring_up(&db, &place, role).await;
         // The last connection to a SQLite file puts the log back into it.
         let closed = db.close().await;
         let migrated = migrated?;
@@ -251,7 +269,7 @@ pub(super) async fn migrate(url: &str) -> Result<Migrated, StoreError> {
     migrated.await.map_err(|error: StoreError| error.at(&place))
 }
 
-async fn bring_up(db: &DatabaseConnection, place: &str) -> Result<Migrated, StoreError> {
+async fn bring_up(db: &DatabaseConnection, place: &str, role: Option<&str>) -> Result<Migrated, StoreError> {
     let transaction = begin(db).await?;
     if transaction.get_database_backend() == sea_orm::DbBackend::Postgres {
         let lock = Statement::from_sql_and_values(
@@ -265,10 +283,27 @@ async fn bring_up(db: &DatabaseConnection, place: &str) -> Result<Migrated, Stor
     refuse_newer(&before, place)?;
     Migrator::up(&transaction, None).await?;
     migrations::seed(&transaction).await?;
+    let roles = migrations::admit(&transaction, role).await?.map_err(|unfit| refuse_role(role, unfit))?;
     transaction.commit().await?;
     let names = migrations::names();
     let schema = names.last().cloned().unwrap_or_default();
-    Ok(Migrated { applied: names.into_iter().filter(|name| !before.contains(name)).collect(), schema })
+    Ok(Migrated { applied: names.into_iter().filter(|name| !before.contains(name)).collect(), schema, roles })
+}
+
+fn refuse_role(role: Option<&str>, unfit: migrations::Unfit) -> StoreError {
+    let name = role.unwrap_or_default();
+    let (reason, remedy) = match unfit {
+        migrations::Unfit::Missing => (
+            "the server has no such role".to_owned(),
+            format!("CREATE ROLE {name} LOGIN PASSWORD '...'; SQLite has no roles at all"),
+        ),
+        migrations::Unfit::Unheld => (
+            "row-level security would not hold it: it is a superuser, bypasses it, or may act as the tables' owner"
+                .to_owned(),
+            "name a role that is nothing but the API's".to_owned(),
+        ),
+    };
+    StoreError::Refused { field: format!("--app-role {name}"), reason, remedy }
 }
 
 async fn check(db: &DatabaseConnection, place: &str) -> Result<(), StoreError> {

@@ -202,6 +202,14 @@ impl Store {
             // Younger jobs have been at what this one was in the middle of: its plan is of another time, and it begins anew.
             outcome.ending = Ending::Failed;
         }
+        // The job before its facts: whose these are is told by it.
+        let mut values = kept(&row)?;
+        values[CANCEL_ASKED] = cancel.into();
+        values[ATTEMPT] = row.get::<i32>("attempt")?.saturating_add(1).into();
+        values.extend([lane.into(), now_ms.into()]);
+        let mut sql = Sql::new(format!("INSERT INTO jobs ({KEPT}, lane, run_at) VALUES "));
+        sql.rows([values]);
+        self.execute(&transaction, sql).await?;
         let ended_ms: i64 = row.get("ended")?;
         // The history's row was the record of the end.
         for (at_ms, fact) in [(ended_ms, &Fact::Ended { outcome }), (now_ms, &fact)] {
@@ -225,13 +233,6 @@ impl Store {
             self.execute(&transaction, sql).await?;
         }
         self.tell(&transaction, &row, if cancel { "cancel asked" } else { "retry asked" }, now_ms).await?;
-        let mut values = kept(&row)?;
-        values[CANCEL_ASKED] = cancel.into();
-        values[ATTEMPT] = row.get::<i32>("attempt")?.saturating_add(1).into();
-        values.extend([lane.into(), now_ms.into()]);
-        let mut sql = Sql::new(format!("INSERT INTO jobs ({KEPT}, lane, run_at) VALUES "));
-        sql.rows([values]);
-        self.execute(&transaction, sql).await?;
         self.commit(transaction).await?;
         self.notify().await;
         Ok(())

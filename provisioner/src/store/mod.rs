@@ -18,6 +18,7 @@ pub(crate) mod queue;
 mod record;
 mod records;
 mod resources;
+mod scope;
 mod snapshot;
 mod sql;
 mod tenancy;
@@ -73,6 +74,8 @@ pub type Guard = Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>;
 pub struct Store {
     shared: Arc<Shared>,
     guard: Option<Guard>,
+    /// What every transaction says of itself, where the database walls tenants off.
+    scope: Option<Arc<scope::Scope>>,
     #[cfg(feature = "sabotage")]
     unfenced: bool,
 }
@@ -81,6 +84,8 @@ struct Shared {
     backend: Backend,
     /// The URL without its password, for messages.
     place: String,
+    /// Whether the database holds this user to the tenants that a transaction names.
+    is_walled: bool,
     writer: DatabaseConnection,
     /// On PostgreSQL and for a database in memory the same as `writer`.
     reader: DatabaseConnection,
@@ -121,7 +126,16 @@ impl Store {
     /// [`StoreError::NewerSchema`], [`StoreError::Unreachable`], [`StoreError::ReadOnly`], [`StoreError::DiskFull`] and the
     /// like.
     pub async fn migrate(url: &str) -> Result<Migrated, StoreError> {
-        connect::migrate(url).await
+        connect::migrate(url, None).await
+    }
+
+    /// The same, and lets a role of the server in for the API: with its rights, and held to its tenants' rows. Whoever was let in
+    /// before gets what a newer schema needs in any case.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if there is no such role, or one that the walls would not hold; those of [`Store::migrate`].
+    pub async fn migrate_for(url: &str, role: &str) -> Result<Migrated, StoreError> {
+        connect::migrate(url, Some(role)).await
     }
 
     /// The same store, with `guard` called at the beginning of every access to the database and what it gives dropped at the
@@ -169,6 +183,13 @@ impl Store {
         let sql = sql::Sql::new("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now");
         let rows = self.query(sql::Via::Reader, sql).await?;
         rows.first().map(|row| sql::Row::new("clock", "now", row).get("now")).transpose()
+    }
+
+    /// Whether the database itself keeps this user to the rows of the tenants that a transaction names: PostgreSQL, for a role that does
+    /// not own the tables.
+    #[must_use]
+    pub fn is_walled(&self) -> bool {
+        self.shared.is_walled
     }
 
     fn is_postgres(&self) -> bool {

@@ -87,7 +87,12 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn roles_of(&self, user: UserId) -> Result<BTreeMap<OrgId, Role>, StoreError> {
-        let sql = Sql::with("SELECT org, role FROM members WHERE person = $1", [user.as_uuid().into()]);
+        let text = if self.is_postgres() {
+            "SELECT org, role FROM roles_of_person($1)"
+        } else {
+            "SELECT org, role FROM members WHERE person = $1"
+        };
+        let sql = Sql::with(text, [user.as_uuid().into()]);
         let rows = self.query(Via::Reader, sql).await?;
         let read = |row| {
             let row = Row::new("members", "org", row);

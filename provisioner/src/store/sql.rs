@@ -87,6 +87,16 @@ impl Store {
     /// Sends a statement, and gives its rows.
     pub(super) async fn query(&self, via: Via<'_>, sql: Sql) -> Result<Vec<QueryResult>, StoreError> {
         match via {
+            Via::Reader | Via::Alone if self.scope.is_some() => {
+                let transaction = self.begin().await?;
+                let rows = self.send(&transaction, sql).await?;
+                match via {
+                    Via::Alone => self.commit(transaction).await?,
+                    // Nothing was written: it is rolled back with the connection's next use, and nobody waits for that.
+                    Via::Reader | Via::Within(_) => drop(transaction),
+                }
+                Ok(rows)
+            }
             Via::Reader => {
                 self.count(1, 0);
                 self.run(query(self.reader(), sql)).await
@@ -96,13 +106,19 @@ impl Store {
                 self.count(1, u64::from(rows.is_ok()));
                 rows
             }
-            Via::Within(transaction) => {
-                self.count(1, 0);
-                let statement =
-                    Statement::from_sql_and_values(transaction.get_database_backend(), sql.text, sql.values);
-                self.run(transaction.query_all_raw(statement)).await
-            }
+            Via::Within(transaction) => self.send(transaction, sql).await,
         }
+    }
+
+    /// Sends a statement within a transaction, and gives its rows.
+    pub(super) async fn send(
+        &self,
+        transaction: &DatabaseTransaction,
+        sql: Sql,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        self.count(1, 0);
+        let statement = Statement::from_sql_and_values(transaction.get_database_backend(), sql.text, sql.values);
+        self.run(transaction.query_all_raw(statement)).await
     }
 
     /// Sends a statement within a transaction, and gives the number of rows that it changed.

@@ -164,7 +164,8 @@ impl Tenancy<'_> {
         if self.store.is_postgres() {
             text = format!("SELECT greatest(({text}), (SELECT coalesce(max(event), 0) FROM job_history)) AS last");
         }
-        let rows = self.store.query(Via::Reader, Sql::new(text)).await?;
+        // A number alone, of which only later ones matter: nobody's rows are shown, and no rows have to be gone through.
+        let rows = self.store.within(&Tenants::All, None).query(Via::Reader, Sql::new(text)).await?;
         rows.first().map_or(Ok(0), |row| Row::new("events", "last", row).get("last"))
     }
 }

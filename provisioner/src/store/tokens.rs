@@ -134,13 +134,16 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn authenticate(&self, hash: &str, now_ms: i64) -> Result<Result<Identity, Unproved>, StoreError> {
-        let sql = Sql::with(
+        // Before it is known who asks no tenant's rows are seen: on PostgreSQL a function looks this one up.
+        let text = if self.is_postgres() {
+            "SELECT * FROM proved_token($1)"
+        } else {
             "SELECT t.id, t.kind, t.org, t.project, t.person, t.scope, t.name, t.expires, t.last_used, t.revoked, \
              o.name AS org_name, p.name AS project_name, u.name AS user_name \
              FROM tokens t LEFT JOIN orgs o ON o.id = t.org LEFT JOIN projects p ON p.id = t.project \
-             LEFT JOIN users u ON u.id = t.person WHERE t.hash = $1",
-            [hash.into()],
-        );
+             LEFT JOIN users u ON u.id = t.person WHERE t.hash = $1"
+        };
+        let sql = Sql::with(text, [hash.into()]);
         let rows = self.query(Via::Reader, sql).await?;
         let Some(row) = rows.first() else { return Ok(Err(Unproved::Unknown)) };
         let row = Row::new("tokens", "id", row);
@@ -181,10 +184,12 @@ impl Store {
 
     /// Guarded, so that of many requests in the same moment one writes.
     async fn note_use(&self, token: TokenId, now_ms: i64) -> Result<(), StoreError> {
-        let sql = Sql::with(
-            "UPDATE tokens SET last_used = $1 WHERE id = $2 AND (last_used IS NULL OR last_used <= $3)",
-            [now_ms.into(), token.as_uuid().into(), (now_ms - USED_EVERY_MS).into()],
-        );
+        let text = if self.is_postgres() {
+            "SELECT note_token_use($2, $1, $3)::text AS noted"
+        } else {
+            "UPDATE tokens SET last_used = $1 WHERE id = $2 AND (last_used IS NULL OR last_used <= $3)"
+        };
+        let sql = Sql::with(text, [now_ms.into(), token.as_uuid().into(), (now_ms - USED_EVERY_MS).into()]);
         self.query(Via::Alone, sql).await.map(drop)
     }
 

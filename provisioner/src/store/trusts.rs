@@ -179,12 +179,14 @@ impl Store {
         hash: &str,
         now_ms: i64,
     ) -> Result<Result<Identity, Unproved>, StoreError> {
-        let sql = Sql::with(
+        let text = if self.is_postgres() {
+            "SELECT * FROM proved_workflow($1)"
+        } else {
             "SELECT e.id, e.run, e.expires, t.id AS trust, t.org, t.name, t.scope, o.name AS org_name, p.project \
              FROM exchanges e JOIN trusts t ON t.id = e.trust JOIN orgs o ON o.id = t.org \
-             LEFT JOIN trust_projects p ON p.trust = t.id WHERE e.hash = $1",
-            [hash.into()],
-        );
+             LEFT JOIN trust_projects p ON p.trust = t.id WHERE e.hash = $1"
+        };
+        let sql = Sql::with(text, [hash.into()]);
         let rows = self.query(Via::Reader, sql).await?;
         let Some(first) = rows.first() else { return Ok(Err(Unproved::Unknown)) };
         let first = Row::new("exchanges", "id", first);

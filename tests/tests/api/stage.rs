@@ -65,6 +65,18 @@ impl Stage {
     }
 
     pub async fn with(database: Database, cloud: FakeConfig, settings: Settings) -> Self {
+        let url = database.api_url().await;
+        Self::over(database, &url, cloud, settings, App::new).await
+    }
+
+    /// With an API that connects there, and is made by that.
+    pub async fn over(
+        database: Database,
+        url: &str,
+        cloud: FakeConfig,
+        settings: Settings,
+        app: fn(Store, Arc<dyn Clock>, &Settings) -> App,
+    ) -> Self {
         let store = database.store().await;
         let now_ms = Wall.now_ms();
         let (acme, globex) = (OrgId::from_uuid(Uuid::now_v7()), OrgId::from_uuid(Uuid::now_v7()));
@@ -87,7 +99,7 @@ impl Stage {
         let door = Door::open(&settings).await.unwrap();
         let (address, scheme) = (door.address().unwrap(), if door.is_secure() { "https" } else { "http" });
         let metrics = door.metrics_address().unwrap();
-        let app = App::new(store.clone(), Arc::new(Wall), &settings);
+        let app = app(Store::open(url).await.unwrap(), Arc::new(Wall), &settings);
         let until = stop.clone();
         tokio::spawn(async move { api::serve(app, door, &settings, until).await.unwrap() });
         let cloud = FakeCloud::new(cloud, Arc::new(|| Wall.now_ms()));

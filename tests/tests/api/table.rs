@@ -15,10 +15,10 @@ use tests::database::Database;
 use crate::stage::Stage;
 
 /// A route: method, path, act and body. `{job}` and the like are filled in.
-type Route = (Method, &'static str, Act, Value);
+pub type Route = (Method, &'static str, Act, Value);
 
 /// All of them, those that take away last.
-fn routes() -> Vec<Route> {
+pub fn routes() -> Vec<Route> {
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     let none = Value::Null;
     vec![
@@ -145,10 +145,20 @@ fn refusal(column: Option<&str>, scope: TokenScope, act: Act) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn every_route_with_every_identity_is_as_the_document_says() {
+async fn every_route_with_every_identity_is_as_the_document_says_on_sqlite() {
+    walk(async || Database::sqlite().await).await;
+}
+
+/// As a role that row-level security holds: what the document lets through, it lets through.
+#[tokio::test]
+async fn every_route_with_every_identity_is_as_the_document_says_on_postgres() {
+    walk(async || Database::postgres().await).await;
+}
+
+async fn walk(database: impl AsyncFn() -> Database) {
     let mut cells = 0;
     for (who, column, scope) in IDENTITIES {
-        let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+        let stage = Stage::new(database().await, FakeConfig::instant()).await;
         stage.builder().await;
         stage.person("boss", stage.acme, Role::Owner).await;
         stage.workflow("ci", (stage.acme, stage.web), TokenScope::Build).await;
@@ -238,7 +248,13 @@ async fn no_route_is_outside_the_table() {
 /// Names, numbers and ids of another tenant, guessed, swapped and stale: as if there were none.
 #[tokio::test]
 async fn what_is_another_tenants_is_as_if_it_were_not() {
-    let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+    for database in [Database::sqlite().await, Database::postgres().await] {
+        attempts(database).await;
+    }
+}
+
+async fn attempts(database: Database) {
+    let stage = Stage::new(database, FakeConfig::instant()).await;
     stage.builder().await;
     let foreign_job = stage.job(Request::Provision { project: stage.shop, arch: Arch::Arm64 }).await;
     let foreign_token = stage.token(Holder::Org(stage.globex), TokenScope::Read).await;

@@ -105,7 +105,7 @@ async fn is_busy(caller: &Caller, project: ProjectId, arch: Arch) -> Result<bool
 pub(crate) async fn acquire(caller: Caller, Path((org, project, word)): Target) -> Result<Response, Problem> {
     let (owner, found) = caller.project(&org, &project, Act::AcquireBuilder).await?;
     let arch = arch(&word)?;
-    match caller.app.store().acquire(found.id, arch, caller.now_ms()).await? {
+    match caller.store().acquire(found.id, arch, caller.now_ms()).await? {
         Acquired::Ready(row) => {
             let view = AcquiredView {
                 state: AcquiredWord::Ready,
@@ -167,7 +167,7 @@ async fn used(caller: &Caller, Path((org, project, word)): Target, act: Act) -> 
     if machine(caller, found.id, arch).await?.is_none() {
         return Err(Problem::not_found("builder", &format!("{org}/{project} {word}")));
     }
-    caller.app.store().touch(found.id, arch, caller.now_ms()).await?;
+    caller.store().touch(found.id, arch, caller.now_ms()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

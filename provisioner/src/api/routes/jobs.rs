@@ -55,7 +55,7 @@ pub(crate) async fn ask(
     let (owner, found) = caller.project(org, project, act).await?;
     let (_, request) = request(verb, found.id, arch);
     let job = NewJob { key: key(headers, owner.id)?, ..NewJob::now(request) };
-    let change = caller.app.store().enqueue(job, caller.now_ms());
+    let change = caller.store().enqueue(job, caller.now_ms());
     let accepted = caller.change(act, Some(owner.id), &format!("{org}/{project} {arch}"), change).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { job: accepted.job.0, fresh: accepted.fresh })))
 }
@@ -115,7 +115,7 @@ pub(crate) async fn get(caller: Caller, Path(job): Path<String>) -> Result<Json<
     responses((status = 200, body = JobView)))]
 pub(crate) async fn cancel(caller: Caller, Path(job): Path<String>) -> Result<Json<JobView>, Problem> {
     let found = caller.job(number(&job)?, Act::CancelJob).await?;
-    let change = caller.app.store().cancel(found.id, caller.now_ms());
+    let change = caller.store().cancel(found.id, caller.now_ms());
     Ok(Json(caller.change(Act::CancelJob, Some(found.org), &format!("job {job}"), change).await?.into()))
 }
 
@@ -124,6 +124,6 @@ pub(crate) async fn cancel(caller: Caller, Path(job): Path<String>) -> Result<Js
     responses((status = 200, body = JobView)))]
 pub(crate) async fn retry(caller: Caller, Path(job): Path<String>) -> Result<Json<JobView>, Problem> {
     let found = caller.job(number(&job)?, Act::RetryJob).await?;
-    let change = caller.app.store().retry(found.id, caller.now_ms());
+    let change = caller.store().retry(found.id, caller.now_ms());
     Ok(Json(caller.change(Act::RetryJob, Some(found.org), &format!("job {job}"), change).await?.into()))
 }

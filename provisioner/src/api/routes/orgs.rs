@@ -46,7 +46,7 @@ pub(crate) async fn list(caller: Caller) -> Result<Json<Page<OrgView>>, Problem>
 pub(crate) async fn create(caller: Caller, Body(new): Body<NewName>) -> Result<(StatusCode, Json<OrgView>), Problem> {
     caller.permit(Act::CreateOrg, Place::Installation, "installation", &new.name).await?;
     let name = name(&new.name, "name")?;
-    let change = caller.app.store().create_org(&name, edge::new_org_id(), caller.now_ms());
+    let change = caller.store().create_org(&name, edge::new_org_id(), caller.now_ms());
     let org = caller.change(Act::CreateOrg, None, name.as_str(), change).await?;
     Ok((StatusCode::CREATED, Json(org.into())))
 }
@@ -63,7 +63,7 @@ pub(crate) async fn get(caller: Caller, Path(org): Path<String>) -> Result<Json<
     responses((status = 202, body = Accepted)))]
 pub(crate) async fn delete(caller: Caller, Path(org): Path<String>) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let found = caller.org(&org, Act::DeleteOrg).await?;
-    let change = caller.app.store().enqueue(NewJob::now(Request::DeleteOrg { org: found.id }), caller.now_ms());
+    let change = caller.store().enqueue(NewJob::now(Request::DeleteOrg { org: found.id }), caller.now_ms());
     let accepted = caller.change(Act::DeleteOrg, Some(found.id), &org, change).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { job: accepted.job.0, fresh: accepted.fresh })))
 }

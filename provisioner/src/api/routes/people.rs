@@ -19,7 +19,7 @@ use crate::{
 #[utoipa::path(get, path = "/v1/users", tag = "people", responses((status = 200, body = Page<UserView>)))]
 pub(crate) async fn users(caller: Caller) -> Result<Json<Page<UserView>>, Problem> {
     caller.permit(Act::ListUsers, Place::Installation, "installation", "users").await?;
-    let users = caller.app.store().users().await?;
+    let users = caller.store().users().await?;
     Ok(Json(Page { items: users.into_iter().map(UserView::from).collect(), next: None }))
 }
 
@@ -29,7 +29,7 @@ pub(crate) async fn users(caller: Caller) -> Result<Json<Page<UserView>>, Proble
 pub(crate) async fn create(caller: Caller, Body(new): Body<NewName>) -> Result<(StatusCode, Json<UserView>), Problem> {
     caller.permit(Act::CreateUser, Place::Installation, "installation", &new.name).await?;
     let name = name(&new.name, "name")?;
-    let change = caller.app.store().create_user(&name, edge::new_user_id(), caller.now_ms());
+    let change = caller.store().create_user(&name, edge::new_user_id(), caller.now_ms());
     let user = caller.change(Act::CreateUser, None, name.as_str(), change).await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
@@ -39,7 +39,7 @@ pub(crate) async fn create(caller: Caller, Body(new): Body<NewName>) -> Result<(
     responses((status = 200, body = Page<MemberView>)))]
 pub(crate) async fn members(caller: Caller, Path(org): Path<String>) -> Result<Json<Page<MemberView>>, Problem> {
     let org = caller.org(&org, Act::ListMembers).await?;
-    let members = caller.app.store().members(org.id).await?;
+    let members = caller.store().members(org.id).await?;
     Ok(Json(Page { items: members.into_iter().map(MemberView::from).collect(), next: None }))
 }
 
@@ -53,9 +53,9 @@ pub(crate) async fn set(
 ) -> Result<Json<MemberView>, Problem> {
     let found = caller.org(&org, Act::SetMember).await?;
     let Ok(user_name) = user.parse() else { return Err(Problem::not_found("user", &user)) };
-    let person = caller.app.store().user(&user_name).await?;
+    let person = caller.store().user(&user_name).await?;
     let role = Role::from(new.role);
-    let change = caller.app.store().set_member(found.id, &person, role, caller.now_ms());
+    let change = caller.store().set_member(found.id, &person, role, caller.now_ms());
     let resource = format!("{org}/{user} {}", role.as_str());
     caller.change(Act::SetMember, Some(found.id), &resource, change).await?;
     Ok(Json(Member { user: person, role }.into()))
@@ -67,10 +67,10 @@ pub(crate) async fn set(
 pub(crate) async fn remove(caller: Caller, Path((org, user)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let found = caller.org(&org, Act::RemoveMember).await?;
     // Whether the installation knows a person who is not of this organization is nobody's business here.
-    let members = caller.app.store().members(found.id).await?;
+    let members = caller.store().members(found.id).await?;
     let member = members.into_iter().find(|member| member.user.name.as_str() == user);
     let Some(member) = member else { return Err(Problem::not_found("member", &user)) };
-    let change = caller.app.store().remove_member(found.id, &member.user);
+    let change = caller.store().remove_member(found.id, &member.user);
     caller.change(Act::RemoveMember, Some(found.id), &format!("{org}/{user}"), change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

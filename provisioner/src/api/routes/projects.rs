@@ -62,7 +62,7 @@ pub(crate) async fn create(
         cache,
     };
     let resource = format!("{org}/{}", project.name);
-    let change = caller.app.store().create_project(project, caller.now_ms());
+    let change = caller.store().create_project(project, caller.now_ms());
     let made = caller.change(Act::CreateProject, Some(found.id), &resource, change).await?;
     Ok((StatusCode::CREATED, Json(ProjectView::new(&org, &made))))
 }
@@ -87,7 +87,7 @@ pub(crate) async fn delete(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let (owner, found) = caller.project(&org, &project, Act::DeleteProject).await?;
     let job = NewJob::now(Request::DeleteProject { project: found.id });
-    let change = caller.app.store().enqueue(job, caller.now_ms());
+    let change = caller.store().enqueue(job, caller.now_ms());
     let accepted = caller.change(Act::DeleteProject, Some(owner.id), &format!("{org}/{project}"), change).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { job: accepted.job.0, fresh: accepted.fresh })))
 }

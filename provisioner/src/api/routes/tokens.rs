@@ -21,7 +21,7 @@ use crate::{
     responses((status = 200, body = Page<TokenView>)))]
 pub(crate) async fn list(caller: Caller, Path(org): Path<String>) -> Result<Json<Page<TokenView>>, Problem> {
     let org = caller.org(&org, Act::ListTokens).await?;
-    let tokens = caller.app.store().tokens(Some(org.id)).await?;
+    let tokens = caller.store().tokens(Some(org.id)).await?;
     Ok(Json(Page { items: tokens.into_iter().map(TokenView::from).collect(), next: None }))
 }
 
@@ -54,7 +54,7 @@ pub(crate) async fn create(
         created_by: caller.identity.name.clone(),
         expires_ms: caller.now_ms() + i64::from(new.expires_in_secs) * 1_000,
     };
-    let change = caller.app.store().create_token(&token, caller.now_ms());
+    let change = caller.store().create_token(&token, caller.now_ms());
     let resource = format!("{org} {} ({})", token.id, token.name);
     caller.change(Act::CreateToken, Some(found.id), &resource, change).await?;
     let issued = IssuedToken::new(token.id, holder.kind(), token.expires_ms, secret.reveal());
@@ -67,7 +67,7 @@ pub(crate) async fn create(
 pub(crate) async fn revoke(caller: Caller, Path((org, token)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let found = caller.org(&org, Act::RevokeToken).await?;
     let Ok(id) = token.parse::<Uuid>() else { return Err(Problem::not_found("token", &token)) };
-    let change = caller.app.store().revoke_token(TokenId::from_uuid(id), Some(found.id), caller.now_ms());
+    let change = caller.store().revoke_token(TokenId::from_uuid(id), Some(found.id), caller.now_ms());
     caller.change(Act::RevokeToken, Some(found.id), &token, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -28,7 +28,7 @@ use crate::{
     responses((status = 200, body = Page<TrustView>)))]
 pub(crate) async fn list(caller: Caller, Path(org): Path<String>) -> Result<Json<Page<TrustView>>, Problem> {
     let org = caller.org(&org, Act::ListTrusts).await?;
-    let trusts = caller.app.store().trusts(org.id).await?;
+    let trusts = caller.store().trusts(org.id).await?;
     let projects = caller.seen().projects(org.id).await?;
     let view = |trust: &Trust| {
         let named = projects.iter().filter(|project| trust.projects.contains(&project.id));
@@ -88,7 +88,7 @@ pub(crate) async fn create(
     };
     let resource = format!("{org} {} ({})", trust.name, trust.repository);
     let made = NewTrust { trust, created_by: caller.identity.name.clone() };
-    let change = caller.app.store().create_trust(&made, caller.now_ms());
+    let change = caller.store().create_trust(&made, caller.now_ms());
     caller.change(Act::CreateTrust, Some(found.id), &resource, change).await?;
     Ok((StatusCode::CREATED, Json(view(&made.trust, names.into_iter().collect()))))
 }
@@ -99,7 +99,7 @@ pub(crate) async fn create(
 pub(crate) async fn delete(caller: Caller, Path((org, trust)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let found = caller.org(&org, Act::DeleteTrust).await?;
     let Ok(name) = trust.parse::<Name>() else { return Err(Problem::not_found("trust", &trust)) };
-    let change = caller.app.store().delete_trust(found.id, &name);
+    let change = caller.store().delete_trust(found.id, &name);
     caller.change(Act::DeleteTrust, Some(found.id), &format!("{org} {trust}"), change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -146,14 +146,14 @@ async fn agreed(app: &App, request: &ExchangeRequest, claims: &Claims) -> Result
         Problem::new(Kind::Forbidden, detail).field("token").remedy(remedy)
     };
     let org = match request.org.parse::<Name>() {
-        Ok(name) => match app.store().seen_by(&Tenants::All).org(&name).await {
+        Ok(name) => match app.store().within(&Tenants::All, None).seen_by(&Tenants::All).org(&name).await {
             Ok(org) => org,
             Err(StoreError::NotFound { .. }) => return Ok(Err((None, refused(), None))),
             Err(error) => return Err(error.into()),
         },
         Err(_) => return Ok(Err((None, refused(), None))),
     };
-    let mut trusts = app.store().trusts(org.id).await?;
+    let mut trusts = app.store().within(&Tenants::Orgs([org.id].into()), None).trusts(org.id).await?;
     trusts.retain(|trust| request.trust.as_deref().is_none_or(|name| trust.name.as_str() == name));
     let mut agreeing: Vec<Trust> = Vec::new();
     let mut nearest: Option<Mismatch> = None;
@@ -194,8 +194,10 @@ async fn issue(
     };
     let mut deed = origin.deed(app, claims.run(), Some(trust.org), &format!("{org} {}", trust.name), "accepted");
     deed.token = Some(new.id);
-    app.store().audited(deed, app.store().create_exchange(&new, now_ms)).await?;
-    let projects = app.store().seen_by(&Tenants::All).projects(trust.org).await?;
+    let tenants = Tenants::Orgs([trust.org].into());
+    let store = app.store().within(&tenants, None);
+    app.store().audited(deed, store.create_exchange(&new, now_ms)).await?;
+    let projects = store.seen_by(&tenants).projects(trust.org).await?;
     let named = projects.iter().filter(|project| trust.projects.contains(&project.id));
     let exchanged = ExchangedToken {
         secret: secret.reveal().to_owned(),

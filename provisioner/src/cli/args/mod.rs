@@ -118,8 +118,13 @@ pub(crate) enum Command {
     /// PostgreSQL database must exist. Doing it twice is doing it once.
     #[command(after_long_help = "Examples:
   provisioner migrate
-  provisioner --database postgres://provisioner@db/provisioner migrate")]
-    Migrate,
+  provisioner --database postgres://provisioner@db/provisioner migrate --app-role provisioner_api")]
+    Migrate {
+        /// PostgreSQL's role under which `serve` connects: it gets what the API needs and no more, and row-level security holds it to
+        /// the tenants of each request. It must exist, and be nothing but the API's
+        #[arg(long, value_name = "ROLE")]
+        app_role: Option<String>,
+    },
     /// Organizations: the tenants whose keys encrypt everything
     #[command(subcommand)]
     Org(OrgCommand),

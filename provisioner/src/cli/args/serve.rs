@@ -22,6 +22,10 @@ pub(crate) struct ServeArgs {
     /// in front of it, on a network of their own
     #[arg(long)]
     pub(crate) expose_tokens_in_plain_http: bool,
+    /// The database as the API's own role, see `migrate --app-role`; wins over `api.database`. Without it the API connects as
+    /// everything else does
+    #[arg(long, env = "PROVISIONER_API_DATABASE", hide_env_values = true, value_name = "URL")]
+    pub(crate) api_database: Option<String>,
     /// Work on jobs as well, in this process
     #[arg(long)]
     pub(crate) worker: bool,

@@ -51,7 +51,7 @@ pub(crate) async fn run(url: &str, global: &Global, command: Command, screen: Sc
         | Command::Token(_)
         | Command::Trust(_)
         | Command::Audit(_) => Err(at_the_database()),
-        Command::Migrate
+        Command::Migrate { .. }
         | Command::Worker(_)
         | Command::Serve(_)
         | Command::Reconcile(_)

@@ -4,7 +4,7 @@
 //! enqueues holds the project's row while it does, so that it was either there before the mark, with a smaller id, or sees it.
 
 use providers::ResourceId;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, Value};
+use sea_orm::{DatabaseTransaction, DbErr, Value};
 use uuid::Uuid;
 
 use crate::core::{JobId, Lane, OrgId, ProjectId, Request};
@@ -39,9 +39,8 @@ struct Tenant {
     org_deleting: bool,
 }
 
-/// Accepts it. A deletion that is under way is the same job. None if the request deletes nothing.
-pub(super) async fn accept(db: &DatabaseConnection, new: &NewJob, now_ms: i64) -> Result<Accepted, DbErr> {
-    let tx = tx::begin(db).await?;
+/// Accepts it, in that transaction. A deletion that is under way is the same job. None if the request deletes nothing.
+pub(super) async fn accept(tx: DatabaseTransaction, new: &NewJob, now_ms: i64) -> Result<Accepted, DbErr> {
     if let Some(key) = &new.key {
         let sql = "INSERT INTO job_keys (key, job) VALUES ($1, 0) ON CONFLICT DO NOTHING";
         if tx::exec(&tx, sql, [key.into()]).await? == 0 {

@@ -10,7 +10,11 @@ use uuid::Uuid;
 
 use crate::{
     core::{JobId, Request},
-    store::{Backend, Store, StoreError},
+    store::{
+        Backend, Store, StoreError,
+        scope::Scope,
+        sql::{Sql, Via},
+    },
 };
 
 use super::{
@@ -40,6 +44,8 @@ pub(super) struct Asks {
 struct Ask {
     job: NewJob,
     now_ms: i64,
+    /// Of whose transaction it may be a part: jobs of several tenants are not written in one that is about the rows of one.
+    scope: Option<Arc<Scope>>,
     answer: oneshot::Sender<Result<Enqueued, StoreError>>,
 }
 
@@ -96,7 +102,7 @@ impl Store {
         let asks = Arc::clone(&self.queue().asks);
         let lead = {
             let mut asks = lock(&asks);
-            asks.waiting.push(Ask { job, now_ms, answer });
+            asks.waiting.push(Ask { job, now_ms, scope: self.scope.clone(), answer });
             !mem::replace(&mut asks.served, true)
         };
         if lead {
@@ -108,7 +114,7 @@ impl Store {
 
     async fn enqueue_deletion(&self, job: &NewJob, now_ms: i64) -> Result<Enqueued, StoreError> {
         loop {
-            match self.run(deletion::accept(self.db(), job, now_ms)).await? {
+            match self.run(deletion::accept(self.begin().await?, job, now_ms)).await? {
                 Accepted::Job { job, fresh } => {
                     self.signal(Signal::Ready).await;
                     return Ok(Enqueued { job, fresh });
@@ -158,7 +164,18 @@ impl Store {
             Backend::Postgres => {
                 let told = self.queue().pace.take();
                 let pool = self.tuned().await;
-                let ids = self.sql(postgres::enqueue(pool, &new, told)).await?;
+                let ids = match &self.scope {
+                    None => self.sql(postgres::enqueue(pool, &new, told)).await?,
+                    Some(scope) => {
+                        self.sql(async {
+                            let mut transaction = pool.begin_with(scope.begin()).await?;
+                            let ids = postgres::enqueue(&mut *transaction, &new, told).await?;
+                            transaction.commit().await?;
+                            Ok(ids)
+                        })
+                        .await?
+                    }
+                };
                 if !told {
                     self.tell_soon();
                 }
@@ -175,15 +192,14 @@ impl Store {
     /// Why a job was not written: its key is known, or its tenant does not admit it.
     async fn why_refused(&self, job: &NewJob) -> Result<Enqueued, StoreError> {
         if let Some(key) = &job.key
-            && let Some(known) = self.run(known_key(self.db(), key)).await?
+            && let Some(row) = self.query(Via::Reader, Sql::with(KNOWN, [key.into()])).await?.first()
         {
-            return known.answer(job);
+            return self.run(async { Known::read(row) }).await?.answer(job);
         }
         let Some(project) = job.request.project() else { return Err(no_tenant(&job.request)) };
-        let sql = "SELECT name, deleting FROM projects WHERE id = $1";
-        let Some(row) = self.run(tx::one(self.db(), sql, [project.as_uuid().into()])).await? else {
-            return Err(no_tenant(&job.request));
-        };
+        let sql = Sql::with("SELECT name, deleting FROM projects WHERE id = $1", [project.as_uuid().into()]);
+        let rows = self.query(Via::Reader, sql).await?;
+        let Some(row) = rows.first() else { return Err(no_tenant(&job.request)) };
         let name: String = self.run(async { row.try_get_by_index(0) }).await?;
         Err(deleting("project", &name))
     }
@@ -208,33 +224,33 @@ async fn serve(store: Store) {
             }
             take_batch(&mut asks.waiting)
         };
-        store.write(batch).await;
+        let scope = batch.first().and_then(|ask| ask.scope.clone());
+        Store { scope, ..store.clone() }.write(batch).await;
     }
 }
 
-/// The oldest of them, no key twice: the second is to find the first.
+/// The oldest of them, all in one scope, and no key twice: the second is to find the first.
 fn take_batch(waiting: &mut Vec<Ask>) -> Vec<Ask> {
     let mut keys = std::collections::BTreeSet::new();
+    let scope = waiting.first().and_then(|ask| ask.scope.clone());
     let mut batch = Vec::new();
     let mut rest = Vec::new();
     for ask in waiting.drain(..) {
         let repeats = ask.job.key.as_ref().is_some_and(|key| !keys.insert(key.clone()));
-        if repeats || batch.len() >= MOST { rest.push(ask) } else { batch.push(ask) }
+        if repeats || ask.scope != scope || batch.len() >= MOST { rest.push(ask) } else { batch.push(ask) }
     }
     *waiting = rest;
     batch
 }
 
+/// The job for which a key stands, and what it was asked.
+const KNOWN: &str = "SELECT k.job, coalesce(j.verb, h.verb), coalesce(j.org, h.org), coalesce(j.project, h.project), \
+     coalesce(j.arch, h.arch) \
+     FROM job_keys k LEFT JOIN jobs j ON j.id = k.job LEFT JOIN job_history h ON h.id = k.job WHERE k.key = $1";
+
 /// The job for which the key stands, and what it was asked.
 pub(super) async fn known_key<C: ConnectionTrait>(connection: &C, key: &str) -> Result<Option<Known>, DbErr> {
-    let row = tx::one(
-        connection,
-        "SELECT k.job, coalesce(j.verb, h.verb), coalesce(j.org, h.org), coalesce(j.project, h.project), \
-         coalesce(j.arch, h.arch) \
-         FROM job_keys k LEFT JOIN jobs j ON j.id = k.job LEFT JOIN job_history h ON h.id = k.job WHERE k.key = $1",
-        [key.into()],
-    )
-    .await?;
+    let row = tx::one(connection, KNOWN, [key.into()]).await?;
     row.map(|row| Known::read(&row)).transpose()
 }
 

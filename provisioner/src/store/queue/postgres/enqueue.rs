@@ -1,6 +1,6 @@
 //! Accepting jobs.
 
-use sea_orm::sqlx::{self, PgPool, Row};
+use sea_orm::sqlx::{self, PgExecutor, Row};
 
 use crate::{
     core::JobId,
@@ -42,7 +42,7 @@ SELECT n.nth, n.id, (SELECT count(*) FROM told) FROM numbered n WHERE n.id IN (S
 /// Writes a batch. Returns, for each, the id under which it was written; none means that its key was taken or its tenant does
 /// not admit it.
 pub(in crate::store::queue) async fn enqueue(
-    pool: &PgPool,
+    connection: impl PgExecutor<'_>,
     batch: &[New<'_>],
     tell: bool,
 ) -> Result<Vec<Option<JobId>>, sqlx::Error> {
@@ -58,7 +58,7 @@ pub(in crate::store::queue) async fn enqueue(
         .bind(batch.iter().map(|new| new.job.key.as_deref()).collect::<Vec<_>>())
         .bind((0_i64..).take(batch.len()).collect::<Vec<_>>())
         .bind(tell)
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     let mut ids = vec![None; batch.len()];
     for row in rows {
