@@ -11,7 +11,7 @@ const TABLES: &[(&str, &str)] = &[
     ("orgs", "SELECT, INSERT, UPDATE"),
     ("projects", "SELECT, INSERT, UPDATE"),
     ("resources", "SELECT"),
-    ("holds", "SELECT"),
+    ("holds", "SELECT, INSERT, UPDATE, DELETE"),
     ("builder_uses", "SELECT, INSERT, UPDATE"),
     ("jobs", "SELECT, INSERT, UPDATE, DELETE"),
     ("lanes", "SELECT, INSERT, UPDATE"),

@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     App,
     problem::{Kind, Problem, Told},
-    routes::{builders, events, health, jobs, orgs, people, projects, tokens, trusts},
+    routes::{builders, events, health, holds, jobs, orgs, people, projects, tokens, trusts},
 };
 
 /// What any request may be answered with, by its method.
@@ -53,7 +53,9 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::get, projects::delete))
         .routes(routes!(jobs::list, jobs::create))
+        .routes(routes!(jobs::find))
         .routes(routes!(jobs::get))
+        .routes(routes!(jobs::story))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(builders::list))
@@ -64,6 +66,7 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(builders::provision))
         .routes(routes!(builders::start))
         .routes(routes!(builders::stop))
+        .routes(routes!(holds::hold, holds::unhold))
         .routes(routes!(builders::caches))
         .routes(routes!(builders::destroy_cache))
         .routes(routes!(events::follow))

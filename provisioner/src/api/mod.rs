@@ -34,7 +34,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{execute::Clock, store::Store};
+use crate::{core::Policy, execute::Clock, store::Store};
 use caller::Peer;
 use limit::Limits;
 use meter::Meter;
@@ -76,6 +76,12 @@ pub struct Settings {
     pub drain_secs: u32,
     /// Whose workflows may exchange their tokens.
     pub oidc: OidcSettings,
+    /// The installation's delays, deadlines and caps, for the story of a job. They have a section of their own.
+    #[serde(skip)]
+    pub policy: Policy,
+    /// For how long its clouds may not show what they have just made.
+    #[serde(skip)]
+    pub visibility_secs: u32,
 }
 
 impl Default for Settings {
@@ -92,6 +98,8 @@ impl Default for Settings {
             head_secs: 10,
             drain_secs: 20,
             oidc: OidcSettings::default(),
+            policy: Policy::default(),
+            visibility_secs: 0,
         }
     }
 }
@@ -132,6 +140,7 @@ struct Shared {
     limits: Limits,
     issuer: Issuer,
     meter: Meter,
+    policy: (Policy, u32),
     is_leaving: AtomicBool,
     /// Whether the application's own checks are made. They are, but in the test that shows what stands behind them.
     is_checked: bool,
@@ -141,20 +150,32 @@ impl App {
     /// Over that store, by that clock.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, settings: &Settings) -> Self {
-        let limits = Limits::new(settings);
-        let issuer = Issuer::new(settings.oidc.clone());
-        let (meter, is_leaving) = (Meter::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { store, clock, limits, issuer, meter, is_leaving, is_checked: true }))
+        Self::made(store, clock, settings, true)
     }
 
     /// The same with the application's checks broken: every identity sees all and may do all, as far as the database lets it.
     #[cfg(feature = "sabotage")]
     #[must_use]
     pub fn unchecked(store: Store, clock: Arc<dyn Clock>, settings: &Settings) -> Self {
-        let limits = Limits::new(settings);
-        let issuer = Issuer::new(settings.oidc.clone());
-        let (meter, is_leaving) = (Meter::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { store, clock, limits, issuer, meter, is_leaving, is_checked: false }))
+        Self::made(store, clock, settings, false)
+    }
+
+    fn made(store: Store, clock: Arc<dyn Clock>, settings: &Settings, is_checked: bool) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            clock,
+            limits: Limits::new(settings),
+            issuer: Issuer::new(settings.oidc.clone()),
+            meter: Meter::default(),
+            policy: (settings.policy.clone(), settings.visibility_secs),
+            is_leaving: AtomicBool::new(false),
+            is_checked,
+        }))
+    }
+
+    /// The installation's policy, and for how long its clouds may not show what they have just made.
+    pub(crate) fn policy(&self) -> (Policy, u32) {
+        self.0.policy.clone()
     }
 
     /// Whether the application's own checks are made.

@@ -7,7 +7,7 @@ use super::{
     args::{JobCommand, JobListArgs},
     enqueue::read,
     follow,
-    screen::or_dash,
+    screen::{Screen, or_dash},
     session::Session,
     story::{self, Setting, Telling, tell},
     time,
@@ -117,9 +117,18 @@ async fn show(session: &Session, id: JobId) -> Result<(), Failure> {
     let entries = session.store.entries(id).await?;
     let visibility_secs = session.config.visibility_secs();
     let setting = Setting { now_ms: session.now_ms(), policy: &session.config.policy, visibility_secs };
-    let screen = session.screen;
+    tell_story(&job, &entries, &setting, session.screen)
+}
+
+/// Tells the story of a job, wherever it was read.
+pub(crate) fn tell_story(
+    job: &JobView,
+    entries: &[Entry],
+    setting: &Setting<'_>,
+    screen: Screen,
+) -> Result<(), Failure> {
     if !screen.is_json() {
-        return screen.line(&story::text(&job, &entries, &setting, screen));
+        return screen.line(&story::text(job, entries, setting, screen));
     }
     let mut telling = Telling::default();
     let told = entries.iter().map(|entry| {
@@ -127,6 +136,6 @@ async fn show(session: &Session, id: JobId) -> Result<(), Failure> {
         let text = std::iter::once(format!("{} {}", told.label, told.text)).chain(told.more);
         StoryEntry { at: time::rfc3339(entry.at_ms), text: text.collect::<Vec<_>>().join("; "), entry }
     });
-    let next = job.outcome.is_none().then(|| story::what_next(&job, &Progress::fold(&entries), &setting));
-    screen.json(&Story { job: &job, entries: told.collect(), next })
+    let next = job.outcome.is_none().then(|| story::what_next(job, &Progress::fold(entries), setting));
+    screen.json(&Story { job, entries: told.collect(), next })
 }

@@ -27,6 +27,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(config: &Config, args: ServeArgs) -> Result<Self, Failure> {
         let mut settings = config.api.clone();
+        (settings.policy, settings.visibility_secs) = (config.policy.clone(), config.visibility_secs());
         settings.listen = args.listen.unwrap_or(settings.listen);
         settings.metrics_listen = args.metrics_listen.or(settings.metrics_listen);
         if let Some((key, problem)) = settings.problem() {

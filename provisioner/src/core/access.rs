@@ -177,6 +177,8 @@ acts! {
     ListOrgs "org.list" Installation Read,
     /// Make an organization.
     CreateOrg "org.create" Installation Manage,
+    /// See the jobs that one can see, of all projects together.
+    FindJobs "job.find" Installation Read,
     /// See the people.
     ListUsers "user.list" Installation Manage,
     /// Make a person known.
@@ -217,6 +219,8 @@ acts! {
     ListJobs "job.list" Project Read,
     /// See a job.
     GetJob "job.get" Project Read,
+    /// See a job's whole story: each step, each call, each error, and what comes next.
+    ReadStory "job.story" Project Manage,
     /// Call a job off.
     CancelJob "job.cancel" Project Build,
     /// Give a job another try.
@@ -237,6 +241,10 @@ acts! {
     StopBuilder "builder.stop" Project Build,
     /// Have a builder taken away; its cache stays.
     DestroyBuilder "builder.destroy" Project Build,
+    /// Keep reconcile, stops and removals off a builder until a time.
+    HoldBuilder "builder.hold" Project Manage,
+    /// Let a builder go that is held.
+    UnholdBuilder "builder.unhold" Project Manage,
     /// See caches.
     GetCache "cache.get" Project Read,
     /// Have a cache taken away, with what it holds.

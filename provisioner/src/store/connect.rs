@@ -295,7 +295,7 @@ fn refuse_role(role: Option<&str>, unfit: migrations::Unfit) -> StoreError {
     let (reason, remedy) = match unfit {
         migrations::Unfit::Missing => (
             "the server has no such role".to_owned(),
-            format!("CREATE ROLE {name} LOGIN PASSWORD '...'; SQLite has no roles at all"),
+            format!("CREATE ROLE {name:?} LOGIN PASSWORD '...'; SQLite has no roles at all"),
         ),
         migrations::Unfit::Unheld => (
             "row-level security would not hold it: it is a superuser, bypasses it, or may act as the tables' owner"

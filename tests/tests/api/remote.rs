@@ -82,13 +82,48 @@ async fn builders_and_jobs_need_no_database() {
     let id = &first["id"];
     assert_eq!(shell.json(&format!("job cancel {id}")).await["state"], "cancelled");
     assert_eq!(shell.json(&format!("job retry {id}")).await["state"], "queued");
-    assert_eq!(shell.json(&format!("job show {id}")).await["id"], *id);
+    let story = shell.json(&format!("job show {id}")).await;
+    assert_eq!((&story["id"], story["entries"].as_array().map(Vec::len)), (id, Some(2)), "{story}");
+    assert!(story["next"].is_string(), "{story}");
+    let told = shell.run("job show 1").await;
+    let told = String::from_utf8(told.stdout).unwrap();
+    for words in ["Job 1: provision acme/web arm64", "What happened", "succeeded"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    // A hold, as an operator at the database would place it.
+    let held = "builder hold acme/web --arch x86_64 --until 2h --reason looking";
+    assert!(shell.json(held).await["result"].as_str().unwrap().starts_with("held until 2"));
+    let now_ms = provisioner::execute::Clock::now_ms(&crate::stage::Wall);
+    let holds = stage.store.holds(now_ms).await.unwrap();
+    assert_eq!((holds.len(), holds[0].1, holds[0].2.reason.as_str()), (1, regions::Arch::X86_64, "looking"));
+    assert!((now_ms + 7_100_000..=now_ms + 7_200_000).contains(&holds[0].2.until_ms), "{holds:?}");
+    shell.json("builder unhold acme/web --arch x86_64").await;
+    assert!(stage.store.holds(now_ms).await.unwrap().is_empty());
     let jobs = shell.json("job list --state succeeded --limit 3").await;
     let numbers: Vec<i64> = jobs.as_array().unwrap().iter().map(|job| job["id"].as_i64().unwrap()).collect();
     assert!(numbers.len() == 3 && numbers.windows(2).all(|pair| pair[0] > pair[1]), "{numbers:?}");
     let before = shell.json(&format!("job list --project acme/web --before {}", numbers[2])).await;
     assert!(before.as_array().unwrap().iter().all(|job| job["id"].as_i64().unwrap() < numbers[2]));
     assert!(!shell.home.path().join("provisioner.db").exists(), "no database was made");
+}
+
+/// All tenants' jobs wait in one queue: who goes first is the operators' to say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_priority_is_for_operators() {
+    let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+    let owner = stage.token(Holder::Org(stage.acme), TokenScope::Manage).await;
+    let (status, said) = Shell::new(&stage, &owner).fails("builder provision acme/web --arch arm64 --priority 5").await;
+    assert!(status == 1 && said.contains("a priority is for operators"), "{said}");
+    let operator = stage.token(Holder::Operator, TokenScope::Manage).await;
+    let shell = Shell::new(&stage, &operator);
+    let job = shell.json("builder provision acme/web --arch arm64 --priority 5").await;
+    assert_eq!(shell.json(&format!("job show {}", job["id"])).await["priority"], 5);
+    // Of all tenants, deletions among them.
+    shell.json("builder provision globex/shop --arch arm64").await;
+    stage.job(provisioner::core::Request::DeleteOrg { org: stage.globex }).await;
+    let jobs = shell.json("job list").await;
+    let kinds: Vec<&str> = jobs.as_array().unwrap().iter().map(|job| job["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["delete_org", "provision", "provision"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +138,10 @@ async fn refusals_say_what_to_do() {
     let (status, said) = shell.fails("builder list").await;
     assert!(status == 1 && said.contains("--project ORG/PROJECT"), "{said}");
     assert_eq!(shell.json("builder list --project acme/web").await, serde_json::json!([]));
-    for local in ["org list", "builder hold acme/web --arch arm64 --until 1h --reason x", "worker --drain"] {
+    let (status, said) = shell.fails("builder hold acme/web --arch arm64 --until 1h --reason x").await;
+    assert!(status == 1 && said.contains("may not `builder.hold`"), "{said}");
+    assert_eq!(shell.json("job list").await, serde_json::json!([]));
+    for local in ["org list", "worker --drain"] {
         let (status, said) = shell.fails(local).await;
         assert!(status == 2 && said.contains("leave out --api"), "{local}: {said}");
     }

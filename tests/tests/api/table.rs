@@ -24,12 +24,13 @@ pub fn routes() -> Vec<Route> {
     vec![
         (get.clone(), "/v1/orgs", Act::ListOrgs, none.clone()),
         (post.clone(), "/v1/orgs", Act::CreateOrg, json!({ "name": "fresh" })),
+        (get.clone(), "/v1/jobs", Act::FindJobs, none.clone()),
         (get.clone(), "/v1/users", Act::ListUsers, none.clone()),
         (post.clone(), "/v1/users", Act::CreateUser, json!({ "name": "somebody" })),
         (get.clone(), "/v1/orgs/acme", Act::GetOrg, none.clone()),
         (get.clone(), "/v1/orgs/acme/audit", Act::ReadAudit, none.clone()),
         (get.clone(), "/v1/orgs/acme/members", Act::ListMembers, none.clone()),
-        (put, "/v1/orgs/acme/members/guest", Act::SetMember, json!({ "role": "member" })),
+        (put.clone(), "/v1/orgs/acme/members/guest", Act::SetMember, json!({ "role": "member" })),
         (get.clone(), "/v1/orgs/acme/tokens", Act::ListTokens, none.clone()),
         (
             post.clone(),
@@ -55,6 +56,7 @@ pub fn routes() -> Vec<Route> {
             json!({ "kind": "provision", "arch": "x86_64" }),
         ),
         (get.clone(), "/v1/jobs/{job}", Act::GetJob, none.clone()),
+        (get.clone(), "/v1/jobs/{job}/story", Act::ReadStory, none.clone()),
         (post.clone(), "/v1/jobs/{job}/cancel", Act::CancelJob, none.clone()),
         (post.clone(), "/v1/jobs/{job}/retry", Act::RetryJob, none.clone()),
         (get.clone(), "/v1/projects/acme/web/builders", Act::GetBuilder, none.clone()),
@@ -65,6 +67,13 @@ pub fn routes() -> Vec<Route> {
         (post.clone(), "/v1/projects/acme/web/builders/x86_64/provision", Act::ProvisionBuilder, none.clone()),
         (post.clone(), "/v1/projects/acme/web/builders/x86_64/start", Act::StartBuilder, none.clone()),
         (post.clone(), "/v1/projects/acme/web/builders/x86_64/stop", Act::StopBuilder, none.clone()),
+        (
+            put,
+            "/v1/projects/acme/web/builders/x86_64/hold",
+            Act::HoldBuilder,
+            json!({ "for_secs": 3600, "reason": "a look" }),
+        ),
+        (delete.clone(), "/v1/projects/acme/web/builders/x86_64/hold", Act::UnholdBuilder, none.clone()),
         (get.clone(), "/v1/projects/acme/web/caches", Act::GetCache, none.clone()),
         (get, "/v1/projects/acme/web/events", Act::FollowEvents, none.clone()),
         (delete.clone(), "/v1/orgs/acme/members/guest", Act::RemoveMember, none.clone()),
@@ -124,10 +133,11 @@ fn word(document: &str, column: &str, act: Act) -> (String, String) {
 /// The status that the document asks for; none where it lets the request through.
 fn refusal(column: Option<&str>, scope: TokenScope, act: Act) -> Option<u16> {
     let document = include_str!("../../../docs/access.md");
-    let at_installation = matches!(act, Act::ListOrgs | Act::CreateOrg | Act::ListUsers | Act::CreateUser);
+    let at_installation =
+        matches!(act, Act::ListOrgs | Act::FindJobs | Act::CreateOrg | Act::ListUsers | Act::CreateUser);
     let Some(column) = column else {
         // Everybody sees that there is an installation.
-        return if act == Act::ListOrgs {
+        return if matches!(act, Act::ListOrgs | Act::FindJobs) {
             None
         } else if at_installation {
             Some(403)

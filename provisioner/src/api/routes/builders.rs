@@ -28,10 +28,10 @@ const AGAIN_SECS: u32 = 2;
 /// How often a long poll looks.
 const LOOK_MS: u64 = 500;
 
-type Target = Path<(String, String, String)>;
+pub(crate) type Target = Path<(String, String, String)>;
 type Asking = Result<(StatusCode, Json<Accepted>), Problem>;
 
-fn arch(text: &str) -> Result<Arch, Problem> {
+pub(crate) fn arch(text: &str) -> Result<Arch, Problem> {
     text.parse().map_err(|_| Problem::not_found("architecture", text))
 }
 

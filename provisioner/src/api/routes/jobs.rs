@@ -12,17 +12,17 @@ use crate::{
         caller::Caller,
         extract::{Asked, Body},
         problem::{Kind, Problem},
-        shape::{Accepted, JobQuery, JobRequest, JobView, Page, VerbWord},
+        shape::{Accepted, JobQuery, JobRequest, JobView, Page, StoryView, VerbWord},
     },
-    core::{Act, JobId, OrgId, ProjectId, Request},
+    core::{Act, JobId, Place, ProjectId, Request, Who},
     store::{JobFilter, NewJob},
 };
 
 /// The header by which a request that is sent twice is one.
 const KEY: &str = "idempotency-key";
 
-/// The caller's key, which is nobody else's: an organization's keys are apart from all others.
-pub(crate) fn key(headers: &HeaderMap, org: OrgId) -> Result<Option<String>, Problem> {
+/// The caller's key, which is nobody else's: the keys of a project are apart from all others, for a token may be a project's alone.
+fn key(headers: &HeaderMap, project: ProjectId) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(KEY) else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=128).contains(&text.len()));
     let text = text.ok_or_else(|| {
@@ -30,7 +30,7 @@ pub(crate) fn key(headers: &HeaderMap, org: OrgId) -> Result<Option<String>, Pro
             .field("Idempotency-Key")
             .remedy("use an id of your own for the request, such as a UUID")
     })?;
-    Ok(Some(format!("api/{org}/{text}")))
+    Ok(Some(format!("api/{project}/{text}")))
 }
 
 pub(crate) fn request(verb: VerbWord, project: ProjectId, arch: regions::Arch) -> (Act, Request) {
@@ -51,10 +51,28 @@ pub(crate) async fn ask(
     arch: regions::Arch,
     headers: &HeaderMap,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    ask_with(caller, (org, project), (verb, arch, 0), headers).await
+}
+
+async fn ask_with(
+    caller: &Caller,
+    (org, project): (&str, &str),
+    (verb, arch, priority): (VerbWord, regions::Arch, i16),
+    headers: &HeaderMap,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let (act, _) = request(verb, ProjectId::from_uuid(uuid::Uuid::nil()), arch);
     let (owner, found) = caller.project(org, project, act).await?;
     let (_, request) = request(verb, found.id, arch);
-    let job = NewJob { key: key(headers, owner.id)?, ..NewJob::now(request) };
+    if !(-100..=100).contains(&priority) {
+        return Err(Problem::new(Kind::Invalid, format!("{priority} is not from -100 to 100")).field("priority"));
+    }
+    if priority != 0 && caller.identity.who != Who::Operator {
+        // All tenants' jobs wait in one queue.
+        return Err(Problem::new(Kind::Forbidden, "a priority is for operators")
+            .field("priority")
+            .remedy("leave it out"));
+    }
+    let job = NewJob { key: key(headers, found.id)?, priority, ..NewJob::now(request) };
     let change = caller.store().enqueue(job, caller.now_ms());
     let accepted = caller.change(act, Some(owner.id), &format!("{org}/{project} {arch}"), change).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { job: accepted.job.0, fresh: accepted.fresh })))
@@ -70,17 +88,7 @@ pub(crate) async fn list(
     Asked(query): Asked<JobQuery>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let (_, found) = caller.project(&org, &project, Act::ListJobs).await?;
-    let limit = within(query.limit, 50, 200)?;
-    let filter = JobFilter {
-        state: query.state.map(Into::into),
-        project: Some(found.id),
-        limit,
-        before: position(query.cursor.as_deref(), 'j')?.map(JobId),
-        ..JobFilter::default()
-    };
-    let jobs = caller.seen().jobs(filter).await?;
-    let next = (jobs.len() == limit as usize).then(|| jobs.last().map(|job| format!("j{}", job.id))).flatten();
-    Ok(Json(Page { items: jobs.into_iter().map(JobView::from).collect(), next }))
+    page(&caller, Some(found.id), query).await
 }
 
 /// Ask for a job
@@ -95,7 +103,28 @@ pub(crate) async fn create(
     headers: HeaderMap,
     Body(new): Body<JobRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    ask(&caller, (&org, &project), new.kind, new.arch.into(), &headers).await
+    ask_with(&caller, (&org, &project), (new.kind, new.arch.into(), new.priority), &headers).await
+}
+
+/// The jobs that one can see, of all projects together, newest first
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobQuery), responses((status = 200, body = Page<JobView>)))]
+pub(crate) async fn find(caller: Caller, Asked(query): Asked<JobQuery>) -> Result<Json<Page<JobView>>, Problem> {
+    caller.permit(Act::FindJobs, Place::Installation, "installation", "jobs").await?;
+    page(&caller, None, query).await
+}
+
+async fn page(caller: &Caller, project: Option<ProjectId>, query: JobQuery) -> Result<Json<Page<JobView>>, Problem> {
+    let limit = within(query.limit, 50, 200)?;
+    let filter = JobFilter {
+        state: query.state.map(Into::into),
+        project,
+        limit,
+        before: position(query.cursor.as_deref(), 'j')?.map(JobId),
+        ..JobFilter::default()
+    };
+    let jobs = caller.seen().jobs(filter).await?;
+    let next = (jobs.len() == limit as usize).then(|| jobs.last().map(|job| format!("j{}", job.id))).flatten();
+    Ok(Json(Page { items: jobs.into_iter().map(JobView::from).collect(), next }))
 }
 
 /// A job's number, where it is one.
@@ -108,6 +137,16 @@ fn number(text: &str) -> Result<i64, Problem> {
     responses((status = 200, body = JobView)))]
 pub(crate) async fn get(caller: Caller, Path(job): Path<String>) -> Result<Json<JobView>, Problem> {
     Ok(Json(caller.job(number(&job)?, Act::GetJob).await?.into()))
+}
+
+/// A job's whole story: each step, each call, each error
+#[utoipa::path(get, path = "/v1/jobs/{job}/story", tag = "jobs", params(("job" = String, Path)),
+    responses((status = 200, body = StoryView)))]
+pub(crate) async fn story(caller: Caller, Path(job): Path<String>) -> Result<Json<StoryView>, Problem> {
+    let found = caller.job(number(&job)?, Act::ReadStory).await?;
+    let entries = caller.store().entries(found.id).await?;
+    let (policy, visibility_secs) = caller.app.policy();
+    Ok(Json(StoryView::new(found, entries, policy, visibility_secs)))
 }
 
 /// Call a job off

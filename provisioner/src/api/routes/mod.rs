@@ -3,6 +3,7 @@
 pub(crate) mod builders;
 pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod holds;
 pub(crate) mod jobs;
 pub(crate) mod orgs;
 pub(crate) mod people;

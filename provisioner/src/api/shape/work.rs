@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::time;
 use crate::{
-    core::{Blueprint, JobState, ResourceRow, RowState},
+    core::{Blueprint, Entry, JobState, Outcome, Policy, Request, ResourceRow, RowState},
     store::Job,
 };
 
@@ -91,6 +91,69 @@ impl From<Job> for JobView {
     }
 }
 
+/// A job with all that was recorded of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StoryView {
+    #[serde(flatten)]
+    pub(crate) job: JobView,
+    pub(crate) priority: i16,
+    pub(crate) run_at: String,
+    pub(crate) worker: Option<String>,
+    /// The idempotency key, with what keeps it apart from other tenants'.
+    pub(crate) key: Option<String>,
+    /// The request, as it was recorded.
+    #[schema(value_type = Object)]
+    pub(crate) request: Request,
+    /// How it ended; null until then.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) outcome: Option<Outcome>,
+    /// What happened, in order, as it was recorded: `provisioner job show` puts it into words. Later releases may record more.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) entries: Vec<Entry>,
+    /// The delays, deadlines and caps of this installation.
+    #[schema(value_type = Object)]
+    pub(crate) policy: Policy,
+    /// For how long a cloud may not show what it has made.
+    pub(crate) visibility_secs: u32,
+}
+
+impl StoryView {
+    pub(crate) fn new(job: Job, entries: Vec<Entry>, policy: Policy, visibility_secs: u32) -> Self {
+        Self {
+            priority: job.priority,
+            run_at: time(job.run_at_ms),
+            worker: job.worker.clone(),
+            key: job.key.clone(),
+            request: job.request,
+            outcome: job.outcome.clone(),
+            job: job.into(),
+            entries,
+            policy,
+            visibility_secs,
+        }
+    }
+}
+
+/// For how long a builder is to be held, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HoldRequest {
+    /// From now on.
+    #[serde(deserialize_with = "super::whole")]
+    #[schema(minimum = 1, maximum = 31622400)]
+    pub(crate) for_secs: u32,
+    /// For whoever meets the hold.
+    #[schema(min_length = 1, max_length = 500)]
+    pub(crate) reason: String,
+}
+
+/// A hold.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HoldView {
+    pub(crate) until: String,
+    pub(crate) reason: String,
+}
+
 /// A job that was accepted, or was so before under the same key.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Accepted {
@@ -115,6 +178,10 @@ pub(crate) enum VerbWord {
 pub(crate) struct JobRequest {
     pub(crate) kind: VerbWord,
     pub(crate) arch: ArchWord,
+    /// Jobs of a higher one go first; 0 if it is left out. For operators.
+    #[serde(default)]
+    #[schema(minimum = -100, maximum = 100)]
+    pub(crate) priority: i16,
 }
 
 /// A CPU architecture.

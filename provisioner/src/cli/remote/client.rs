@@ -64,6 +64,17 @@ impl Client {
         self.ask(Method::GET, path, None).await
     }
 
+    /// As [`Client::ask`], of what may be asked for twice, with something to say.
+    pub(super) async fn tell<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Result<T, Failure> {
+        self.converse(method, path, key, Some(body)).await
+    }
+
     /// Asks until there is an answer that will not pass. What changes something goes under a key, so that twice is once.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
@@ -71,13 +82,26 @@ impl Client {
         path: &str,
         key: Option<&str>,
     ) -> Result<T, Failure> {
-        let is_safe = method == Method::GET || key.is_some();
+        self.converse(method, path, key, None).await
+    }
+
+    async fn converse<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        let is_safe = method == Method::GET || method == Method::PUT || key.is_some();
         let mut tries = 1;
         loop {
             let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
             request = request.bearer_auth(self.token.reveal());
             if let Some(key) = key {
                 request = request.header("Idempotency-Key", key);
+            }
+            if let Some(body) = body {
+                request = request.json(body);
             }
             let answer = request.send().await;
             if tries >= TRIES || !is_safe {

@@ -3,28 +3,31 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Remote, at_the_database, client::Sent};
+use super::{Remote, client::Sent};
 use crate::cli::{
     Failure,
-    args::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand, ProjectPath},
+    args::{BuilderCommand, BuilderName, CacheCommand, ProjectPath},
     confirm,
     screen::or_dash,
+    span::Moment,
 };
-use crate::core::Name;
+use crate::{core::Name, edge::Anchored, execute::Clock as _};
 
 impl Remote {
     pub(super) async fn builder(&self, command: BuilderCommand) -> Result<(), Failure> {
         match command {
-            BuilderCommand::Provision(target) => self.verb(target, "/provision").await,
-            BuilderCommand::Stop(target) => self.verb(target, "/stop").await,
-            BuilderCommand::Start(target) => self.verb(target, "/start").await,
-            BuilderCommand::Destroy(target) => {
-                let path = format!("/v1/projects/{}/builders/{}", target.project, target.arch);
-                self.enqueue(Method::DELETE, &path, target.enqueue).await
-            }
+            BuilderCommand::Provision(target) => self.enqueue("provision", target).await,
+            BuilderCommand::Stop(target) => self.enqueue("stop", target).await,
+            BuilderCommand::Start(target) => self.enqueue("start", target).await,
+            BuilderCommand::Destroy(target) => self.enqueue("destroy", target).await,
             BuilderCommand::Touch { builder } => self.touch(&builder).await,
             BuilderCommand::List { org, project } => self.builders(org.as_ref(), project.as_ref()).await,
-            BuilderCommand::Hold { .. } | BuilderCommand::Unhold { .. } => Err(at_the_database()),
+            BuilderCommand::Hold { builder, until, reason } => self.hold(&builder, until, &reason).await,
+            BuilderCommand::Unhold { builder } => {
+                let path = format!("/v1/projects/{}/builders/{}/hold", builder.project, builder.arch);
+                let _: Option<Value> = self.client.ask(Method::DELETE, &path, None).await?;
+                self.done(&builder, "let go")
+            }
         }
     }
 
@@ -34,21 +37,32 @@ impl Remote {
             CacheCommand::Destroy { target, yes } => {
                 let name = target.project.to_string();
                 confirm::by_name(&format!("the {} cache of {name} and what it holds", target.arch), &name, yes)?;
-                let path = format!("/v1/projects/{name}/caches/{}", target.arch);
-                self.enqueue(Method::DELETE, &path, target.enqueue).await
+                self.enqueue("destroy_cache", target).await
             }
         }
     }
 
-    async fn verb(&self, target: BuilderTarget, verb: &str) -> Result<(), Failure> {
-        let path = format!("/v1/projects/{}/builders/{}{verb}", target.project, target.arch);
-        self.enqueue(Method::POST, &path, target.enqueue).await
+    async fn hold(&self, builder: &BuilderName, until: Moment, reason: &str) -> Result<(), Failure> {
+        let now_ms = Anchored::to_wall().now_ms();
+        let for_secs = (until.ms(now_ms) - now_ms) / 1_000;
+        if for_secs < 1 {
+            return Err(
+                Failure::usage("--until is in the past").remedy("give a time to come, or a length of time such as 8h")
+            );
+        }
+        let path = format!("/v1/projects/{}/builders/{}/hold", builder.project, builder.arch);
+        let body = json!({ "for_secs": for_secs, "reason": reason });
+        let held: Value = self.client.tell(Method::PUT, &path, None, &body).await?;
+        self.done(builder, &format!("held until {}", held["until"].as_str().unwrap_or_default()))
     }
 
     async fn touch(&self, builder: &BuilderName) -> Result<(), Failure> {
         let path = format!("/v1/projects/{}/builders/{}/touch", builder.project, builder.arch);
         let _: Option<Value> = self.client.ask(Method::POST, &path, None).await?;
-        let result = "used just now";
+        self.done(builder, "used just now")
+    }
+
+    fn done(&self, builder: &BuilderName, result: &str) -> Result<(), Failure> {
         if self.screen.is_json() {
             let project = builder.project.to_string();
             return self.screen.json(&json!({ "project": project, "arch": builder.arch, "result": result }));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::signal;
@@ -11,11 +12,15 @@ use super::{Remote, client::Sent};
 use crate::{
     cli::{
         Failure,
-        args::{Enqueue, JobCommand, JobListArgs},
+        args::{BuilderTarget, JobCommand, JobListArgs},
+        job::tell_story,
         screen::or_dash,
+        story::Setting,
+        view::{JobTimes, JobView},
     },
-    core::{JobId, JobState},
-    edge,
+    core::{Entry, JobId, JobState, Outcome, Policy, Request},
+    edge::{self, Anchored},
+    execute::Clock as _,
 };
 
 /// How often a job is looked at that is waited for.
@@ -91,11 +96,16 @@ impl Remote {
     }
 
     async fn list_jobs(&self, args: JobListArgs) -> Result<(), Failure> {
-        let paths = self.projects(args.org.as_ref(), args.project.as_ref()).await?;
         let (most, mut jobs) = (args.limit as usize, Vec::<Sent>::new());
-        for path in paths {
+        let lists = if args.org.is_none() && args.project.is_none() {
+            vec!["/v1/jobs".to_owned()]
+        } else {
+            let paths = self.projects(args.org.as_ref(), args.project.as_ref()).await?;
+            paths.into_iter().map(|path| format!("/v1/projects/{path}/jobs")).collect()
+        };
+        for list in lists {
             let state = args.state.map_or_else(String::new, |state| format!("&state={}", state.as_str()));
-            let path = format!("/v1/projects/{path}/jobs?limit={}{state}", most.min(PAGE));
+            let path = format!("{list}?limit={}{state}", most.min(PAGE));
             jobs.extend(self.list(&path, args.before.map(|id| format!("j{id}")), most).await?);
         }
         jobs.sort_by_key(|job: &Sent| std::cmp::Reverse(job["id"].as_i64()));
@@ -122,30 +132,20 @@ impl Remote {
     }
 
     async fn show(&self, id: JobId) -> Result<(), Failure> {
-        let sent: Sent = self.client.get(&format!("/v1/jobs/{id}")).await?;
-        if self.screen.is_json() {
-            return self.screen.json(&sent);
-        }
-        let job = read(&sent)?;
-        let attempt = if job.attempt > 1 { format!(", attempt {}", job.attempt) } else { String::new() };
-        self.screen.line(&job.line(self.screen.paint(job.state.as_str()).as_str()))?;
-        self.screen.line(&format!("  asked for {}{attempt}", job.created_at))?;
-        for (what, text) in [("ended", &job.ended_at), ("because", &job.because), ("remedy", &job.remedy)] {
-            if let Some(text) = text {
-                self.screen.line(&format!("  {what} {text}"))?;
-            }
-        }
-        self.screen.line("  its whole story is for operators, at the database: `provisioner job show`")
+        let told: Told = self.client.get(&format!("/v1/jobs/{id}/story")).await?;
+        let (job, entries, policy, visibility_secs) = told.parts()?;
+        let setting = Setting { now_ms: Anchored::to_wall().now_ms(), policy: &policy, visibility_secs };
+        tell_story(&job, &entries, &setting, self.screen)
     }
 
     /// Asks for a job, and stays until its end if that was asked for. It goes under a key, ours if there is none, so that it can be
     /// asked for again when an answer is lost.
-    pub(super) async fn enqueue(&self, method: Method, path: &str, flags: Enqueue) -> Result<(), Failure> {
-        if flags.priority != 0 {
-            return Err(Failure::usage("--priority is for operators, at the database").remedy("leave it out"));
-        }
+    pub(super) async fn enqueue(&self, kind: &str, target: BuilderTarget) -> Result<(), Failure> {
+        let BuilderTarget { project, arch, enqueue: flags } = target;
         let key = flags.key.unwrap_or_else(edge::new_request_key);
-        let accepted: Accepted = self.client.ask(method, path, Some(&key)).await?;
+        let body = json!({ "kind": kind, "arch": arch, "priority": flags.priority });
+        let path = format!("/v1/projects/{project}/jobs");
+        let accepted: Accepted = self.client.tell(Method::POST, &path, Some(&key), &body).await?;
         let id = JobId(accepted.job);
         if flags.wait {
             return self.to_end(id).await;
@@ -194,6 +194,70 @@ impl Remote {
         let mut failure = Failure::failed(format!("{}{why}", job.line(job.state.as_str())));
         failure.remedies.extend(job.remedy);
         Err(failure)
+    }
+}
+
+/// A job with its story, as the API sends it.
+#[derive(Deserialize)]
+struct Told {
+    id: JobId,
+    org: String,
+    project: Option<String>,
+    arch: Option<regions::Arch>,
+    state: JobState,
+    priority: i16,
+    attempt: i32,
+    created_at: String,
+    run_at: String,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    worker: Option<String>,
+    cancel_asked: bool,
+    outcome: Option<Outcome>,
+    key: Option<String>,
+    request: Request,
+    entries: Vec<Entry>,
+    policy: Policy,
+    visibility_secs: u32,
+}
+
+impl Told {
+    /// What the story is told from.
+    fn parts(self) -> Result<(JobView, Vec<Entry>, Policy, u32), Failure> {
+        let ms = |at: &str| {
+            let read: Result<Timestamp, _> = at.parse();
+            read.map(Timestamp::as_millisecond).map_err(|error| {
+                Failure::failed(format!("the API names a time that is none: {error}"))
+                    .remedy("use programs of the same release on both sides")
+            })
+        };
+        let times = JobTimes {
+            created: ms(&self.created_at)?,
+            run_at: ms(&self.run_at)?,
+            started: self.started_at.as_deref().map(ms).transpose()?,
+            ended: self.ended_at.as_deref().map(ms).transpose()?,
+        };
+        let job = JobView {
+            id: self.id,
+            kind: self.request.verb(),
+            org: self.org,
+            project: self.project,
+            arch: self.arch,
+            state: self.state,
+            priority: self.priority,
+            attempt: self.attempt,
+            created_at: self.created_at,
+            run_at: self.run_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            worker: self.worker,
+            cancel_asked: self.cancel_asked,
+            outcome: self.outcome,
+            key: self.key,
+            request: self.request,
+            ms: times,
+        };
+        Ok((job, self.entries, self.policy, self.visibility_secs))
     }
 }
 
