@@ -3,7 +3,11 @@
 //! It is said within the transaction and ends with it, so that a connection that goes to the next request brings nothing along. Where
 //! nothing is said nothing is seen. The policies are in `migrations`.
 
-use sea_orm::sqlx;
+use sea_orm::{
+    DbErr, QueryResult, RuntimeErr, Values,
+    sqlx::{self, PgPool},
+};
+use sea_query_sqlx::SqlxValues;
 
 use super::{Store, sql::Sql};
 use crate::core::{Tenants, UserId};
@@ -39,6 +43,24 @@ impl Scope {
             "BEGIN; SELECT set_config('provisioner.orgs', '{orgs}', true), \
              set_config('provisioner.projects', '{projects}', true), set_config('provisioner.person', '{person}', true)"
         ))
+    }
+
+    /// A transaction of one statement, in two round trips, or three if it writes.
+    pub(super) async fn query(&self, pool: &PgPool, sql: Sql, writes: bool) -> Result<Vec<QueryResult>, DbErr> {
+        let (text, values) = sql.parts();
+        let sent = async {
+            let mut transaction = pool.begin_with(self.begin()).await?;
+            // Every text is a constant of ours with marks in it.
+            let asked = sqlx::query_with(sqlx::AssertSqlSafe(text), SqlxValues(Values(values)));
+            let rows = asked.fetch_all(&mut *transaction).await?;
+            if writes {
+                transaction.commit().await?;
+            }
+            // One that has only read is rolled back with the connection's next use, and nobody waits for that.
+            Ok(rows)
+        };
+        let rows = sent.await.map_err(|error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into())))?;
+        Ok(rows.into_iter().map(QueryResult::from).collect())
     }
 
     /// The statement that says it.

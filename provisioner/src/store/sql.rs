@@ -25,6 +25,11 @@ impl Sql {
         Self { text: text.into(), values: values.into_iter().collect() }
     }
 
+    /// Its text and values.
+    pub(super) fn parts(self) -> (String, Vec<Value>) {
+        (self.text, self.values)
+    }
+
     /// More text.
     pub(super) fn push(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
@@ -87,26 +92,19 @@ impl Store {
     /// Sends a statement, and gives its rows.
     pub(super) async fn query(&self, via: Via<'_>, sql: Sql) -> Result<Vec<QueryResult>, StoreError> {
         match via {
-            Via::Reader | Via::Alone if self.scope.is_some() => {
-                let transaction = self.begin().await?;
-                let rows = self.send(&transaction, sql).await?;
-                match via {
-                    Via::Alone => self.commit(transaction).await?,
-                    // Nothing was written: it is rolled back with the connection's next use, and nobody waits for that.
-                    Via::Reader | Via::Within(_) => drop(transaction),
-                }
-                Ok(rows)
-            }
-            Via::Reader => {
-                self.count(1, 0);
-                self.run(query(self.reader(), sql)).await
-            }
-            Via::Alone => {
-                let rows = self.run(query(self.db(), sql)).await;
-                self.count(1, u64::from(rows.is_ok()));
+            Via::Within(transaction) => self.send(transaction, sql).await,
+            Via::Reader | Via::Alone => {
+                let writes = matches!(via, Via::Alone);
+                let rows = match &self.scope {
+                    Some(scope) => {
+                        self.count(if writes { 2 } else { 1 }, 0);
+                        self.run(scope.query(self.db().get_postgres_connection_pool(), sql, writes)).await
+                    }
+                    None => self.run(query(if writes { self.db() } else { self.reader() }, sql)).await,
+                };
+                self.count(1, u64::from(writes && rows.is_ok()));
                 rows
             }
-            Via::Within(transaction) => self.send(transaction, sql).await,
         }
     }
 
