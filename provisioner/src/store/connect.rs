@@ -319,6 +319,16 @@ async fn check(db: &DatabaseConnection, place: &str) -> Result<(), StoreError> {
     Err(StoreError::NoSchema { database: place.to_owned(), missing: missing.join(", ") })
 }
 
+/// Whether no change of the schema is missing.
+pub(super) async fn is_whole(db: &DatabaseConnection, place: &str) -> Result<(), StoreError> {
+    let applied = applied(db).await?;
+    let missing: Vec<String> = migrations::names().into_iter().filter(|name| !applied.contains(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::NoSchema { database: place.to_owned(), missing: missing.join(", ") })
+}
+
 fn refuse_newer(applied: &[String], place: &str) -> Result<(), StoreError> {
     let known = migrations::names();
     let unknown: Vec<&str> = applied.iter().filter(|name| !known.contains(name)).map(String::as_str).collect();

@@ -129,6 +129,16 @@ impl Store {
         connect::migrate(url, None).await
     }
 
+    /// Whether the database answers and has every change of the schema that this program knows. What a newer release has added does not
+    /// matter to one that is running already.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSchema`]; those of the database.
+    pub async fn is_ready(&self) -> Result<(), StoreError> {
+        self.count(2, 0);
+        self.run(connect::is_whole(self.reader(), self.place())).await
+    }
+
     /// The same, and lets a role of the server in for the API: with its rights, and held to its tenants' rows. Whoever was let in
     /// before gets what a newer schema needs in any case.
     ///

@@ -144,6 +144,25 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_service_is_ready_when_its_database_is() {
+    let database = Database::sqlite().await;
+    let raw = database.raw().await;
+    let stage = Stage::new(database, FakeConfig::instant()).await;
+    let ready = async || answer(stage.ask(Method::GET, "/readyz", None)).await;
+    assert_eq!(ready().await.status, 200);
+    raw.run("UPDATE provisioner_migrations SET version = version || '_of_yesterday' WHERE version LIKE 'm0007%'")
+        .await
+        .unwrap();
+    let lacking = ready().await;
+    assert_eq!((lacking.status, &lacking.body["remedy"]), (503, &json!("run `provisioner migrate`")), "{lacking:?}");
+    assert!(lacking.headers.contains_key("retry-after"));
+    raw.run("UPDATE provisioner_migrations SET version = replace(version, '_of_yesterday', '')").await.unwrap();
+    // A newer release has migrated: this one goes on.
+    raw.run("INSERT INTO provisioner_migrations (version, applied_at) VALUES ('m9999_tomorrow', 0)").await.unwrap();
+    assert_eq!(ready().await.status, 200);
+}
+
+#[tokio::test]
 async fn pages_go_on_where_the_one_before_ended() {
     let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
     let secret = stage.token(Holder::Org(stage.acme), TokenScope::Manage).await;
