@@ -7,8 +7,8 @@ use std::{
 
 use providers::{ErrorClass, Trouble};
 use provisioner::{
-    core::{Ending, Fact, Outcome},
-    store::{Claim, Claimed, Finish, NewJob, RecordError, Release, Session, Store},
+    core::{Ending, Fact, Outcome, Request},
+    store::{Claim, Claimed, Finish, NewJob, RecordError, Release, Session, Store, lane_key},
 };
 
 use crate::db::{Db, NOW, ids, on_both, provision, sign_on};
@@ -262,6 +262,37 @@ async fn hammer(store: Store, session: Session, witness: Arc<Mutex<Witness>>) {
             store.release(&job.claim, NOW).await.unwrap();
         }
     }
+}
+
+/// Whoever writes several lanes writes them in the order of their numbers, claims of urgent jobs too: two that meet wait for each
+/// other one after another, and not each for the other.
+#[tokio::test]
+async fn a_claim_takes_lanes_in_the_order_in_which_others_do() {
+    on_both(async |db: &Db| {
+        if !db.is_postgres {
+            return;
+        }
+        let mut lanes: Vec<(i64, Request)> =
+            [1, 2].map(|n| (lane_key(provision(n).lane()), provision(n))).into_iter().collect();
+        lanes.sort_by_key(|(lane, _)| *lane);
+        let [(low, first), (high, last)] = lanes[..] else { unreachable!("there are two") };
+        db.store.enqueue(NewJob::now(first), NOW).await.unwrap();
+        db.store.enqueue(NewJob { priority: 9, ..NewJob::now(last) }, NOW).await.unwrap();
+        let session = sign_on(&db.store, "a", NOW).await;
+        // Somebody is on the way from the low lane to the high one while a claim is made of both.
+        use sea_orm::{ConnectionTrait, TransactionTrait};
+        let tx = db.side.begin().await.unwrap();
+        let step = |lane: i64| format!("UPDATE lanes SET stamp = stamp + 1 WHERE lane = {lane}");
+        tx.execute_unprepared(&step(low)).await.unwrap();
+        let (store, claimer) = (db.store.clone(), session.clone());
+        let claim = tokio::spawn(async move { store.claim(&claimer, 9, NOW).await.unwrap() });
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tx.execute_unprepared(&step(high)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(claim.await.unwrap(), [], "both were decided on an old view");
+        assert_eq!(db.store.claim(&session, 9, NOW).await.unwrap().len(), 2);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -145,16 +145,19 @@ WITH said AS MATERIALIZED (
     answer!("")
 );
 
-/// The same where nothing has ended. What it does need not be on disk before it is answered: the first thing that is recorded
+/// The same where nothing has ended, the lanes in the same order: an update that finds a row changed keeps it locked to the end of its
+/// statement, even if it then leaves it alone. What it does need not be on disk before it is answered: the first thing that is recorded
 /// under a claim takes the claim to disk with it, and a claim that a crash of the server takes back before that is one under
 /// which nothing was done; its holder's next write finds so.
 const CLAIM: &str = concat!(
     "
 WITH ",
     chosen!("", ""),
-    ", moved AS (
+    ", moves AS MATERIALIZED (
+    SELECT * FROM chosen ORDER BY lane
+), moved AS (
     UPDATE lanes l SET job = c.id, worker = $6, since = $12, fence = l.fence + 1, stamp = l.stamp + 1, room = NULL
-    FROM chosen c
+    FROM moves c
     WHERE l.lane = c.lane AND l.stamp = c.stamp AND l.worker IS NULL
     RETURNING NULL::bigint AS ended, l.job AS next, l.lane, l.fence
 )",
