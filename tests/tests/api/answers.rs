@@ -70,10 +70,12 @@ async fn bad_input_names_its_field_and_the_remedy() {
         (
             "/v1/orgs/acme/tokens",
             json!({ "name": "x", "scope": "manage", "project": "web", "expires_in_secs": 60 }),
-            422,
+            409,
             "scope",
         ),
         ("/v1/projects/acme/web/jobs", json!({ "kind": "explode", "arch": "arm64" }), 422, "body"),
+        ("/v1/projects/acme/web/jobs", json!({ "kind": "stop", "arch": "arm64", "priority": 0.5 }), 422, "body"),
+        ("/v1/projects/acme/web/jobs", json!({ "kind": "stop", "arch": "arm64", "priority": 1e300 }), 422, "body"),
     ];
     for (path, body, status, field) in wrong {
         let said = stage.send(Method::POST, path, &secret, &body).await;
@@ -93,6 +95,9 @@ async fn bad_input_names_its_field_and_the_remedy() {
         let said = stage.get(path, &secret).await;
         assert!(matches!(said.status, 400 | 422) && said.body["field"] == field, "{path} {said:?}");
     }
+    // JSON has one kind of numbers.
+    let whole = json!({ "kind": "stop", "arch": "arm64", "priority": -7.0 });
+    assert_eq!(stage.send(Method::POST, "/v1/projects/acme/web/jobs", &secret, &whole).await.status, 202);
     let asked = |body: &'static str, kind: &'static str| {
         stage.ask(Method::POST, "/v1/orgs", Some(&secret)).header("Content-Type", kind).body(body)
     };

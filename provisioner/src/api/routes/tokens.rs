@@ -11,7 +11,7 @@ use crate::{
         problem::{Kind, Problem},
         shape::{IssuedToken, Page, TokenRequest, TokenView},
     },
-    core::{Act, TokenId},
+    core::{Act, TokenId, TokenScope},
     edge,
     store::{Holder, NewToken},
 };
@@ -36,6 +36,12 @@ pub(crate) async fn create(
     let found = caller.org(&org, Act::CreateToken).await?;
     let holder = match &new.project {
         None => Holder::Org(found.id),
+        // Each of the two can be, and not both: that is no matter of the form.
+        Some(_) if TokenScope::from(new.scope) == TokenScope::Manage => {
+            let remedy = "use read or build, or a token of the organization";
+            let told = Problem::new(Kind::Refused, "a project's token manages nothing");
+            return Err(told.field("scope").remedy(remedy));
+        }
         Some(project) => {
             let (_, project) = caller.seen().project(&found.name, &name(project, "project")?).await?;
             Holder::Project(found.id, project.id)

@@ -21,13 +21,13 @@ pub(crate) fn time(at_ms: i64) -> String {
 }
 
 /// A whole number. JSON knows one kind of numbers: `100.0` is the integer 100 (JSON Schema 2020-12, 4.2.3).
-pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+pub(crate) fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
     let number = f64::deserialize(deserializer)?;
-    if number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
-        // In range and without a fraction: the text of it is exact.
-        return format!("{number:.0}").parse().map_err(serde::de::Error::custom);
-    }
-    Err(serde::de::Error::custom(format!("{number} is not a whole number from 0 to {}", u32::MAX)))
+    let exact = number.fract() == 0.0 && number.abs() <= f64::from(u32::MAX);
+    // In range and without a fraction: the text of it is exact.
+    let found = if exact { format!("{number:.0}").parse::<i64>().ok() } else { None };
+    let found = found.and_then(|whole| T::try_from(whole).ok());
+    found.ok_or_else(|| serde::de::Error::custom(format!("{number} is not a whole number in its bounds")))
 }
 
 /// A page of a list, and where the next one begins.

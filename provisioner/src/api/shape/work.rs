@@ -143,7 +143,7 @@ pub(crate) struct HoldRequest {
     #[schema(minimum = 1, maximum = 31622400)]
     pub(crate) for_secs: u32,
     /// For whoever meets the hold.
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(min_length = 1, max_length = 500, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub(crate) reason: String,
 }
 
@@ -179,7 +179,7 @@ pub(crate) struct JobRequest {
     pub(crate) kind: VerbWord,
     pub(crate) arch: ArchWord,
     /// Jobs of a higher one go first; 0 if it is left out. For operators.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::whole")]
     #[schema(minimum = -100, maximum = 100)]
     pub(crate) priority: i16,
 }
