@@ -24,9 +24,10 @@ const KEY: &str = "idempotency-key";
 /// The caller's key, which is nobody else's: the keys of a project are apart from all others, for a token may be a project's alone.
 fn key(headers: &HeaderMap, project: ProjectId) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(KEY) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=128).contains(&text.len()));
+    let fits = |text: &&str| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let text = value.to_str().ok().filter(fits);
     let text = text.ok_or_else(|| {
-        Problem::new(Kind::Invalid, "an idempotency key has 1 to 128 printable characters")
+        Problem::new(Kind::Invalid, "an idempotency key has 1 to 128 visible characters of ASCII, and no space")
             .field("Idempotency-Key")
             .remedy("use an id of your own for the request, such as a UUID")
     })?;
