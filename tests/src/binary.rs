@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -19,6 +19,34 @@ use crate::{cli::aws, emulator::Emulator};
 pub struct Installation<'a> {
     directory: TempDir,
     emulators: Vec<&'a Emulator>,
+    database: Option<String>,
+}
+
+/// A process that is killed when this is dropped.
+pub struct Running(Child);
+
+impl Running {
+    /// The rest of the first line that begins so.
+    ///
+    /// # Errors
+    /// If there is none before it ends.
+    pub fn told(&mut self, beginning: &str) -> Result<String> {
+        let stdout = self.0.stdout.take().context("it was asked before")?;
+        for line in BufReader::new(stdout).lines() {
+            if let Some(rest) = line?.strip_prefix(beginning) {
+                return Ok(rest.to_owned());
+            }
+        }
+        bail!("it ended without a line `{beginning}...`")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its own end is all that a failure here could mean.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// The binary that cargo built beside this test.
@@ -52,7 +80,7 @@ impl<'a> Installation<'a> {
     /// If an emulator or the migration fails.
     pub fn of(clouds: &[(&'a Emulator, &[&str])]) -> Result<Self> {
         let emulators = clouds.iter().map(|(emulator, _)| *emulator).collect();
-        let installation = Self { directory: tempfile::tempdir()?, emulators };
+        let installation = Self { directory: tempfile::tempdir()?, emulators, database: None };
         let database = format!("sqlite://{}", installation.file("provisioner.db").display());
         let mut text = format!("deployment = \"test\"\ndatabase = \"{database}\"\n");
         text.push_str("[worker]\nlease_secs = 2\n");
@@ -84,8 +112,41 @@ impl<'a> Installation<'a> {
         command
             .envs(self.emulators.iter().flat_map(|emulator| emulator.environment()))
             .env("PROVISIONER_CONFIG", self.file("provisioner.toml"));
+        if let Some(database) = &self.database {
+            command.env("PROVISIONER_DATABASE", database);
+        }
         command.current_dir(self.directory.path());
         command
+    }
+
+    /// Adds to its configuration.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn configure(&self, text: &str) -> Result<()> {
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.file("provisioner.toml"))?;
+        Ok(file.write_all(text.as_bytes())?)
+    }
+
+    /// The same installation over another database than its own.
+    ///
+    /// # Errors
+    /// If it can't be migrated.
+    pub fn over(mut self, database: &str) -> Result<Self> {
+        self.database = Some(database.to_owned());
+        self.run(&["migrate"])?;
+        Ok(self)
+    }
+
+    /// Starts what goes on until the value that comes back is dropped; its log is a file of that name in the directory.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub fn start(&self, log: &str, arguments: &[&str]) -> Result<Running> {
+        let mut command = self.command(&path());
+        let log = std::fs::File::create(self.file(log))?;
+        let child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        Ok(Running(child))
     }
 
     /// Runs a command to its end.
