@@ -1,5 +1,7 @@
 //! Benchmarks: ours and the bare thing in the same run, the median of three, the target beside each figure.
 
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+pub mod api;
 pub mod cloud;
 pub mod queue;
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]

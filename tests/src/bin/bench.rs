@@ -1,4 +1,4 @@
-//! `bench [queue|cloud|reconcile|all]`: measures, and prints what was measured beside its target.
+//! `bench [queue|cloud|reconcile|api|all]`: measures, and prints what was measured beside its target.
 
 use tests::bench;
 
@@ -8,6 +8,7 @@ async fn main() -> anyhow::Result<()> {
     let mut met = true;
     match section.as_str() {
         "queue" => met &= bench::queue::run().await?,
+        "api" => met &= bench::api::run().await?,
         "cloud" => bench::cloud::run()?,
         "reconcile" => met &= bench::reconcile::run()?,
         // What `reconcile` runs once for each size.
@@ -19,8 +20,9 @@ async fn main() -> anyhow::Result<()> {
             bench::cloud::run()?;
             met &= bench::reconcile::run()?;
             met &= bench::queue::run().await?;
+            met &= bench::api::run().await?;
         }
-        other => anyhow::bail!("unknown section `{other}`: use queue, cloud, reconcile or all"),
+        other => anyhow::bail!("unknown section `{other}`: use queue, cloud, reconcile, api or all"),
     }
     std::process::exit(i32::from(!met));
 }
