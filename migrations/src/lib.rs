@@ -14,6 +14,7 @@ mod m0005_reconcile;
 mod m0006_access;
 mod m0007_trusts;
 mod m0008_tenancy;
+mod m0009_kept_plans;
 
 pub use admission::{Unfit, admit};
 pub use catalogue::{missing, seed};
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_access::Migration),
             Box::new(m0007_trusts::Migration),
             Box::new(m0008_tenancy::Migration),
+            Box::new(m0009_kept_plans::Migration),
         ]
     }
 

@@ -103,7 +103,7 @@ CREATE POLICY tenants ON audit FOR SELECT USING ((SELECT tenant_is_all()) OR
 ";
 
 /// What has to be known before it is known whose the request is: each looks up one row by what its asker alone can know.
-const PROOFS: &str = "
+pub(crate) const PROOFS: &str = "
 CREATE FUNCTION proved_token(asked text) RETURNS TABLE (
     id uuid, kind text, org uuid, project uuid, person uuid, scope text, name text, expires bigint, last_used bigint,
     revoked bigint, org_name text, project_name text, user_name text
@@ -134,7 +134,7 @@ $$ SELECT a.seq, a.hash FROM audit a ORDER BY a.seq DESC LIMIT 1 $$;
 
 /// Nobody but who is let in calls them, and they see these tables and no others of the same names (PostgreSQL, CREATE FUNCTION,
 /// \"Writing SECURITY DEFINER Functions Safely\").
-const FENCED: &str = "
+pub(crate) const FENCED: &str = "
 DO $$
 DECLARE name text;
 BEGIN

@@ -171,6 +171,19 @@ async fn every_table_that_the_api_touches_and_that_says_whose_it_is_has_walls() 
     assert_eq!(raw.number(&format!("{rest} AND c.relname NOT IN ({named})")).await, 0);
 }
 
+/// Each runs as its owner, so that no query takes it in: in SQL it would be planned anew for every request. And each sees the tables of
+/// its own schema alone.
+#[tokio::test]
+async fn what_is_looked_up_before_anybody_is_known_keeps_its_plan_and_its_place() {
+    let database = Database::postgres().await;
+    let raw = database.raw().await;
+    let lookups = "SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang \
+        WHERE p.prosecdef AND p.proretset AND p.pronamespace = current_schema()::regnamespace";
+    assert!(raw.number(lookups).await >= 4);
+    assert_eq!(raw.number(&format!("{lookups} AND l.lanname <> 'plpgsql'")).await, 0);
+    assert_eq!(raw.number(&format!("{lookups} AND coalesce(p.proconfig::text, '') NOT LIKE '%search_path%'")).await, 0);
+}
+
 #[tokio::test]
 async fn a_role_that_the_walls_would_not_hold_is_not_let_in() {
     let database = Database::postgres().await;
