@@ -45,10 +45,27 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+impl Deed {
+    /// As both databases can keep it: PostgreSQL's text holds no NUL, and a refusal is told of whatever was asked for.
+    fn kept(self) -> Self {
+        let kept = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+        Self {
+            identity: kept(self.identity),
+            address: self.address.map(kept),
+            act: kept(self.act),
+            resource: kept(self.resource),
+            outcome: kept(self.outcome),
+            detail: self.detail.map(kept),
+            ..self
+        }
+    }
+}
+
 impl AuditEntry {
     /// The entry that comes after that one.
     #[must_use]
     pub fn after(last: Option<(i64, &str)>, deed: Deed) -> Self {
+        let deed = deed.kept();
         let (seq, previous) = last.map_or((1, GENESIS), |(seq, hash)| (seq + 1, hash));
         let hash = chained(seq, &deed, previous);
         Self { seq, deed, previous: previous.to_owned(), hash }

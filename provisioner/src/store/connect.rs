@@ -224,8 +224,8 @@ pub(super) async fn open(url: &str, guard: Option<Guard>) -> Result<Store, Store
     let (writer, reader, is_walled) = opened.await.map_err(|error: StoreError| error.at(&place))?;
     let backend = address.backend();
     let (statements, commits) = (AtomicU64::new(0), AtomicU64::new(0));
-    let queue = super::queue::Queue::default();
-    let shared = Shared { backend, place, is_walled, writer, reader, statements, commits, queue };
+    let (queue, deeds) = (super::queue::Queue::default(), super::audit::Deeds::default());
+    let shared = Shared { backend, place, is_walled, writer, reader, statements, commits, queue, deeds };
     Ok(Store {
         shared: Arc::new(shared),
         guard: guard.clone(),

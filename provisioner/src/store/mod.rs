@@ -92,6 +92,7 @@ struct Shared {
     statements: AtomicU64,
     commits: AtomicU64,
     queue: queue::Queue,
+    deeds: audit::Deeds,
 }
 
 impl fmt::Debug for Store {

@@ -114,6 +114,22 @@ async fn bad_input_names_its_field_and_the_remedy() {
     assert_eq!((said.status, said.body["field"].as_str()), (422, Some("Idempotency-Key")));
 }
 
+/// PostgreSQL's text holds no NUL: what names a thing so is not found, and in the audit.
+#[tokio::test]
+async fn a_name_that_no_text_may_hold_is_not_found_on_postgres() {
+    let stage = Stage::new(Database::postgres().await, FakeConfig::instant()).await;
+    let secret = stage.token(Holder::Operator, TokenScope::Manage).await;
+    for path in ["/v1/orgs/a%00b", "/v1/projects/acme/we%00b", "/v1/projects/acme/web/builders/%00", "/v1/jobs/%00"] {
+        let said = stage.get(path, &secret).await;
+        assert_eq!(said.status, 404, "{path} {said:?}");
+    }
+    let trust = stage.send(Method::DELETE, "/v1/orgs/acme/trusts/c%00i", &secret, &Value::Null).await;
+    let token = stage.send(Method::DELETE, "/v1/orgs/acme/tokens/%00", &secret, &Value::Null).await;
+    let member = stage.send(Method::DELETE, "/v1/orgs/acme/members/%00", &secret, &Value::Null).await;
+    assert_eq!((trust.status, token.status, member.status), (404, 404, 404), "{trust:?} {token:?} {member:?}");
+    assert_eq!(stage.store.check_audit().await.unwrap().flaw, None);
+}
+
 #[tokio::test]
 async fn the_same_key_is_the_same_job_and_another_request_is_refused() {
     let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
