@@ -18,6 +18,8 @@ mod fuzz;
 mod issuer;
 #[path = "api/oidc.rs"]
 mod oidc;
+#[path = "api/own.rs"]
+mod own;
 #[path = "api/processes.rs"]
 mod processes;
 #[path = "api/remote.rs"]

@@ -13,7 +13,9 @@ use super::{
     problem::{Kind, Problem},
 };
 use crate::{
-    core::{Act, Identity, JobId, Name, Org, OrgId, Place, Project, Secret, Tenants, TokenKind, Word, audit::Deed},
+    core::{
+        Act, Identity, JobId, Name, Org, OrgId, Place, Project, Secret, Tenants, TokenKind, UserId, Word, audit::Deed,
+    },
     store::{Job, Store, StoreError, Unproved},
 };
 
@@ -163,7 +165,7 @@ impl Caller {
     /// Whether it may; a refusal is in the audit.
     pub(crate) async fn permit(&self, act: Act, place: Place, what: &str, resource: &str) -> Result<(), Problem> {
         let org = match place {
-            Place::Installation => None,
+            Place::Installation | Place::Own => None,
             Place::Org(org) | Place::Project { org, .. } => Some(org),
         };
         let word = if self.app.is_checked() { self.identity.may(act, place) } else { Word::Yes };
@@ -176,6 +178,16 @@ impl Caller {
             }
             Word::Unseen => self.refuse(act, org, resource, Problem::not_found(what, resource)).await,
         }
+    }
+
+    /// The person who asks, for an act about what is that person's own.
+    pub(crate) async fn own(&self, act: Act, resource: &str) -> Result<UserId, Problem> {
+        let Some(user) = self.identity.person() else {
+            let problem = Problem::new(Kind::NotFound, "this token is no person's").remedy("use a person's token");
+            return self.refuse(act, None, resource, problem).await;
+        };
+        self.permit(act, Place::Own, "person", resource).await?;
+        Ok(user)
     }
 
     /// The organization of that name, for that act.

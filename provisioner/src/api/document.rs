@@ -47,6 +47,8 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(people::set, people::remove))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::list_own, tokens::create_own))
+        .routes(routes!(tokens::revoke_own))
         .routes(routes!(trusts::list, trusts::create))
         .routes(routes!(trusts::delete))
         .routes(routes!(trusts::exchange))

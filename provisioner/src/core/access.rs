@@ -111,6 +111,8 @@ pub struct Identity {
 pub enum Place {
     /// In the installation as a whole.
     Installation,
+    /// Among what is the person's own who asks.
+    Own,
     /// In an organization.
     Org(OrgId),
     /// In a project.
@@ -166,6 +168,8 @@ macro_rules! acts {
 pub enum Level {
     /// The installation.
     Installation,
+    /// What is a person's own.
+    Own,
     /// An organization.
     Org,
     /// A project.
@@ -183,6 +187,12 @@ acts! {
     ListUsers "user.list" Installation Manage,
     /// Make a person known.
     CreateUser "user.create" Installation Manage,
+    /// See one's own tokens; never their secrets.
+    ListOwnTokens "user.token.list" Own Manage,
+    /// Make a token of one's own. With a lesser token none is made: one that leaked would outlive its revocation.
+    CreateOwnToken "user.token.create" Own Manage,
+    /// Make a token of one's own worthless.
+    RevokeOwnToken "user.token.revoke" Own Manage,
     /// See an organization.
     GetOrg "org.get" Org Read,
     /// Delete an organization with all that it has.
@@ -310,6 +320,9 @@ impl Identity {
     /// The most that whoever holds the token may do there; none where it sees nothing.
     fn ceiling(&self, place: Place) -> Option<TokenScope> {
         match (&self.who, place) {
+            // Persons have tokens of their own; for all others there is no such place.
+            (Who::User { .. }, Place::Own) => Some(TokenScope::Manage),
+            (_, Place::Own) => None,
             (Who::Operator, _) => Some(TokenScope::Manage),
             // Everybody sees that there is an installation, and nothing of it but what is theirs.
             (_, Place::Installation) => Some(TokenScope::Read),

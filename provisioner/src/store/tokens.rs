@@ -198,14 +198,26 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn tokens(&self, org: Option<OrgId>) -> Result<Vec<Token>, StoreError> {
+        self.listed(org.map(|org| ("org", org.as_uuid()))).await
+    }
+
+    /// The tokens of a person, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn tokens_of(&self, user: UserId) -> Result<Vec<Token>, StoreError> {
+        self.listed(Some(("person", user.as_uuid()))).await
+    }
+
+    async fn listed(&self, whose: Option<(&str, Uuid)>) -> Result<Vec<Token>, StoreError> {
         let mut sql = Sql::new(
             "SELECT t.id, t.kind, t.org, t.scope, t.name, t.created_by, t.created, t.expires, t.last_used, t.revoked, \
              o.name AS org_name, p.name AS project_name, u.name AS user_name \
              FROM tokens t LEFT JOIN orgs o ON o.id = t.org LEFT JOIN projects p ON p.id = t.project \
              LEFT JOIN users u ON u.id = t.person",
         );
-        if let Some(org) = org {
-            sql.push(" WHERE t.org = ").bind(org.as_uuid());
+        if let Some((column, id)) = whose {
+            sql.push(&format!(" WHERE t.{column} = ")).bind(id);
         }
         sql.push(" ORDER BY t.created DESC, t.id");
         self.query(Via::Reader, sql).await?.iter().map(token_of).collect()
@@ -216,12 +228,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn revoke_token(&self, id: TokenId, org: Option<OrgId>, now_ms: i64) -> Result<(), StoreError> {
+        self.revoke(id, org.map(|org| ("org", org.as_uuid())), now_ms).await
+    }
+
+    /// Makes a token of a person worthless, at once.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn revoke_token_of(&self, user: UserId, id: TokenId, now_ms: i64) -> Result<(), StoreError> {
+        self.revoke(id, Some(("person", user.as_uuid())), now_ms).await
+    }
+
+    async fn revoke(&self, id: TokenId, whose: Option<(&str, Uuid)>, now_ms: i64) -> Result<(), StoreError> {
         let mut sql = Sql::with(
             "UPDATE tokens SET revoked = coalesce(revoked, $1) WHERE id = $2",
             [now_ms.into(), id.as_uuid().into()],
         );
-        if let Some(org) = org {
-            sql.push(" AND org = ").bind(org.as_uuid());
+        if let Some((column, of)) = whose {
+            sql.push(&format!(" AND {column} = ")).bind(of);
         }
         sql.push(" RETURNING id");
         if self.query(Via::Alone, sql).await?.is_empty() {

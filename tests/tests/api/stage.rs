@@ -181,10 +181,15 @@ impl Stage {
     }
 
     pub async fn person(&self, called: &str, org: OrgId, role: Role) -> Secret {
+        self.person_with(called, org, role, TokenScope::Manage).await
+    }
+
+    /// A person, and a token of that person's that is good for so much.
+    pub async fn person_with(&self, called: &str, org: OrgId, role: Role, scope: TokenScope) -> Secret {
         let id = UserId::from_uuid(Uuid::now_v7());
         let user = self.store.create_user(&name(called), id, Wall.now_ms()).await.unwrap();
         self.store.set_member(org, &user, role, Wall.now_ms()).await.unwrap();
-        self.token(Holder::User(user.id), TokenScope::Manage).await
+        self.token(Holder::User(user.id), scope).await
     }
 
     pub async fn job(&self, request: Request) -> JobId {

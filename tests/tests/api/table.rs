@@ -27,6 +27,14 @@ pub fn routes() -> Vec<Route> {
         (get.clone(), "/v1/jobs", Act::FindJobs, none.clone()),
         (get.clone(), "/v1/users", Act::ListUsers, none.clone()),
         (post.clone(), "/v1/users", Act::CreateUser, json!({ "name": "somebody" })),
+        (get.clone(), "/v1/user/tokens", Act::ListOwnTokens, none.clone()),
+        (
+            post.clone(),
+            "/v1/user/tokens",
+            Act::CreateOwnToken,
+            json!({ "name": "laptop", "scope": "build", "expires_in_secs": 60 }),
+        ),
+        (delete.clone(), "/v1/user/tokens/{own}", Act::RevokeOwnToken, none.clone()),
         (get.clone(), "/v1/orgs/acme", Act::GetOrg, none.clone()),
         (get.clone(), "/v1/orgs/acme/audit", Act::ReadAudit, none.clone()),
         (get.clone(), "/v1/orgs/acme/members", Act::ListMembers, none.clone()),
@@ -87,11 +95,13 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The identities: their names, and what `docs/access.md` calls them; none for who has no right at all.
-const IDENTITIES: [(&str, Option<&str>, TokenScope); 15] = [
+const IDENTITIES: [(&str, Option<&str>, TokenScope); 17] = [
     ("operator", Some("operator"), TokenScope::Manage),
     ("operator who reads", Some("operator"), TokenScope::Read),
     ("owner", Some("owner"), TokenScope::Manage),
+    ("owner who builds", Some("owner"), TokenScope::Build),
     ("member", Some("member"), TokenScope::Manage),
+    ("member who reads", Some("member"), TokenScope::Read),
     ("organization", Some("organization"), TokenScope::Manage),
     ("organization that builds", Some("organization"), TokenScope::Build),
     ("organization that reads", Some("organization"), TokenScope::Read),
@@ -108,8 +118,8 @@ const IDENTITIES: [(&str, Option<&str>, TokenScope); 15] = [
 async fn secret(stage: &Stage, who: &str, scope: TokenScope) -> Secret {
     match who {
         "operator" | "operator who reads" => stage.token(Holder::Operator, scope).await,
-        "owner" => stage.person("olga", stage.acme, Role::Owner).await,
-        "member" => stage.person("mike", stage.acme, Role::Member).await,
+        "owner" | "owner who builds" => stage.person_with("olga", stage.acme, Role::Owner, scope).await,
+        "member" | "member who reads" => stage.person_with("mike", stage.acme, Role::Member, scope).await,
         "another owner" => stage.person("eve", stage.globex, Role::Owner).await,
         "another organization" => stage.token(Holder::Org(stage.globex), scope).await,
         "another project" => stage.token(Holder::Project(stage.globex, stage.shop), scope).await,
@@ -131,11 +141,16 @@ fn word(document: &str, column: &str, act: Act) -> (String, String) {
 }
 
 /// The status that the document asks for; none where it lets the request through.
-fn refusal(column: Option<&str>, scope: TokenScope, act: Act) -> Option<u16> {
+fn refusal(who: &str, column: Option<&str>, scope: TokenScope, act: Act) -> Option<u16> {
     let document = include_str!("../../../docs/access.md");
     let at_installation =
         matches!(act, Act::ListOrgs | Act::FindJobs | Act::CreateOrg | Act::ListUsers | Act::CreateUser);
+    let is_own = matches!(act, Act::ListOwnTokens | Act::CreateOwnToken | Act::RevokeOwnToken);
     let Some(column) = column else {
+        // A person has tokens wherever that person belongs.
+        if is_own && who == "another owner" {
+            return None;
+        }
         // Everybody sees that there is an installation.
         return if matches!(act, Act::ListOrgs | Act::FindJobs) {
             None
@@ -183,8 +198,9 @@ async fn walk(database: impl AsyncFn() -> Database) {
                 stage.store.cancel(job.unwrap(), 1).await.unwrap();
             }
             let path = path.replace("{job}", &job.map_or_else(String::new, |job| job.to_string()));
+            let wanted = refusal(who, column, scope, act);
             let path = path.replace("{token}", &token);
-            let wanted = refusal(column, scope, act);
+            let path = if path.contains("{own}") { path.replace("{own}", &own(&stage, &secret).await) } else { path };
             if act == Act::FollowEvents && wanted.is_none() {
                 let response = stage.ask(method, &path, Some(&secret)).send().await.unwrap();
                 assert_eq!(response.status().as_u16(), 200, "{who} {path}");
@@ -211,6 +227,13 @@ async fn walk(database: impl AsyncFn() -> Database) {
     }
     println!("{cells} cells: {} identities, {} routes", IDENTITIES.len(), routes().len());
     assert_eq!(cells, IDENTITIES.len() * routes().len());
+}
+
+/// A token of the person whose secret it is; any, for who is none or may make none.
+async fn own(stage: &Stage, secret: &Secret) -> String {
+    let new = json!({ "name": "laptop", "scope": "read", "expires_in_secs": 60 });
+    let made = stage.send(Method::POST, "/v1/user/tokens", secret, &new).await;
+    made.body["id"].as_str().unwrap_or("0193e1b0-0000-7000-8000-000000000000").to_owned()
 }
 
 /// What the audit says last: the act and the outcome.
@@ -247,6 +270,7 @@ async fn no_route_is_outside_the_table() {
             .replace("arm64", "{arch}")
             .replace("members/guest", "members/{user}")
             .replace("trusts/ci", "trusts/{trust}")
+            .replace("{own}", "{token}")
     };
     let mut tested: BTreeSet<String> =
         routes().iter().map(|(method, path, ..)| format!("{method} {}", general(path))).collect();

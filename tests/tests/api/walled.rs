@@ -35,7 +35,8 @@ async fn try_all(stage: &Stage, secret: &Secret) -> Vec<String> {
     let mut through = Vec::new();
     for (method, path, act, body) in routes() {
         let open = [Act::ListOrgs, Act::FindJobs, Act::ListUsers, Act::CreateUser, Act::CreateOrg];
-        if open.contains(&act) {
+        // What names no tenant is one's own: `own` tells of those.
+        if open.contains(&act) || path.starts_with("/v1/user/") {
             continue;
         }
         let job = if path.contains("{job}") {

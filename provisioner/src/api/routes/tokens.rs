@@ -1,4 +1,4 @@
-//! Tokens of an organization and of its projects.
+//! Tokens of an organization and of its projects, and those of the person who asks.
 
 use axum::{Json, extract::Path, http::StatusCode};
 use uuid::Uuid;
@@ -9,9 +9,9 @@ use crate::{
         caller::Caller,
         extract::Body,
         problem::{Kind, Problem},
-        shape::{IssuedToken, Page, TokenRequest, TokenView},
+        shape::{IssuedToken, OwnTokenRequest, Page, TokenRequest, TokenView},
     },
-    core::{Act, TokenId, TokenScope},
+    core::{Act, OrgId, TokenId, TokenScope},
     edge,
     store::{Holder, NewToken},
 };
@@ -47,6 +47,28 @@ pub(crate) async fn create(
             Holder::Project(found.id, project.id)
         }
     };
+    let (scope, expires_in_secs) = (new.scope.into(), new.expires_in_secs);
+    issue(&caller, Act::CreateToken, &org, Some(found.id), Terms { holder, scope, name: new.name, expires_in_secs })
+        .await
+}
+
+/// A token to be.
+struct Terms {
+    holder: Holder,
+    scope: TokenScope,
+    name: String,
+    expires_in_secs: u32,
+}
+
+/// Makes a token, and shows its secret once.
+async fn issue(
+    caller: &Caller,
+    act: Act,
+    whose: &str,
+    org: Option<OrgId>,
+    terms: Terms,
+) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
+    let Terms { holder, scope, name, expires_in_secs } = terms;
     let secret = edge::new_secret(holder.kind()).map_err(|error| {
         tracing::error!(%error, "the operating system gives no random bits");
         Problem::new(Kind::Internal, "no secret can be made")
@@ -55,14 +77,14 @@ pub(crate) async fn create(
         id: edge::new_token_id(),
         hash: secret.hash(),
         holder,
-        scope: new.scope.into(),
-        name: new.name,
+        scope,
+        name,
         created_by: caller.identity.name.clone(),
-        expires_ms: caller.now_ms() + i64::from(new.expires_in_secs) * 1_000,
+        expires_ms: caller.now_ms() + i64::from(expires_in_secs) * 1_000,
     };
     let change = caller.store().create_token(&token, caller.now_ms());
-    let resource = format!("{org} {} ({})", token.id, token.name);
-    caller.change(Act::CreateToken, Some(found.id), &resource, change).await?;
+    let resource = format!("{whose} {} ({})", token.id, token.name);
+    caller.change(act, org, &resource, change).await?;
     let issued = IssuedToken::new(token.id, holder.kind(), token.expires_ms, secret.reveal());
     Ok((StatusCode::CREATED, Json(issued)))
 }
@@ -75,5 +97,38 @@ pub(crate) async fn revoke(caller: Caller, Path((org, token)): Path<(String, Str
     let Ok(id) = token.parse::<Uuid>() else { return Err(Problem::not_found("token", &token)) };
     let change = caller.store().revoke_token(TokenId::from_uuid(id), Some(found.id), caller.now_ms());
     caller.change(Act::RevokeToken, Some(found.id), &token, change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The tokens of the person who asks; never their secrets
+#[utoipa::path(get, path = "/v1/user/tokens", tag = "tokens", responses((status = 200, body = Page<TokenView>)))]
+pub(crate) async fn list_own(caller: Caller) -> Result<Json<Page<TokenView>>, Problem> {
+    let user = caller.own(Act::ListOwnTokens, "tokens").await?;
+    let tokens = caller.store().tokens_of(user).await?;
+    Ok(Json(Page { items: tokens.into_iter().map(TokenView::from).collect(), next: None }))
+}
+
+/// Make a token of the person who asks
+#[utoipa::path(post, path = "/v1/user/tokens", tag = "tokens", request_body = OwnTokenRequest,
+    responses((status = 201, body = IssuedToken)))]
+pub(crate) async fn create_own(
+    caller: Caller,
+    Body(new): Body<OwnTokenRequest>,
+) -> Result<(StatusCode, Json<IssuedToken>), Problem> {
+    let user = caller.own(Act::CreateOwnToken, "tokens").await?;
+    // No more than that of the token that asks: the act takes one that is good for everything.
+    let scope = new.scope.into();
+    let terms = Terms { holder: Holder::User(user), scope, name: new.name, expires_in_secs: new.expires_in_secs };
+    issue(&caller, Act::CreateOwnToken, "user", None, terms).await
+}
+
+/// Make a token of the person who asks worthless, at once; also the one that asks
+#[utoipa::path(delete, path = "/v1/user/tokens/{token}", tag = "tokens", params(("token" = String, Path)),
+    responses((status = 204)))]
+pub(crate) async fn revoke_own(caller: Caller, Path(token): Path<String>) -> Result<StatusCode, Problem> {
+    let user = caller.own(Act::RevokeOwnToken, &token).await?;
+    let Ok(id) = token.parse::<Uuid>() else { return Err(Problem::not_found("token", &token)) };
+    let change = caller.store().revoke_token_of(user, TokenId::from_uuid(id), caller.now_ms());
+    caller.change(Act::RevokeOwnToken, None, &token, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -157,12 +157,26 @@ pub(crate) struct TokenRequest {
     pub(crate) expires_in_secs: u32,
 }
 
+/// A token to be, of the person who asks.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnTokenRequest {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", example = "laptop")]
+    pub(crate) name: String,
+    pub(crate) scope: ScopeWord,
+    /// For how long it is good: a year at most.
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    pub(crate) expires_in_secs: u32,
+}
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TokenView {
     pub(crate) id: String,
     #[schema(pattern = "^(operator|org|project|user)$")]
     pub(crate) kind: &'static str,
-    /// The organization or project by name.
+    /// The organization, project or person by name.
     pub(crate) holder: String,
     pub(crate) scope: ScopeWord,
     pub(crate) name: String,
@@ -195,7 +209,7 @@ impl From<Token> for TokenView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IssuedToken {
     pub(crate) id: String,
-    #[schema(pattern = "^(org|project)$")]
+    #[schema(pattern = "^(org|project|user)$")]
     pub(crate) kind: &'static str,
     pub(crate) expires_at: String,
     pub(crate) secret: String,

@@ -35,6 +35,7 @@ fn holders() -> [(&'static str, Who); 6] {
 fn place(act: Act) -> Place {
     match act.level() {
         Level::Installation => Place::Installation,
+        Level::Own => Place::Own,
         Level::Org => Place::Org(ORG),
         Level::Project => Place::Project { org: ORG, project: PROJECT },
     }
