@@ -5,6 +5,8 @@
 
 #[path = "deploy/grants.rs"]
 mod grants;
+#[path = "deploy/health.rs"]
+mod health;
 
 use std::{fs, process::Command};
 

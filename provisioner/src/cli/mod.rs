@@ -5,12 +5,14 @@
 
 mod access;
 mod args;
+pub(crate) mod certificate;
 mod confirm;
 mod docs;
 mod enqueue;
 mod failure;
 mod fleet;
 mod follow;
+mod healthcheck;
 mod job;
 mod logging;
 mod migrate;
@@ -104,6 +106,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Man { dir } => docs::man(&dir, screen),
+        Command::Certificate(args) => certificate::certificate(&args, screen),
+        Command::Healthcheck(args) => {
+            logging::start(&global, "error");
+            healthcheck::healthcheck(&load_config(&global)?, args, screen).await
+        }
         Command::Demo(DemoArgs { serve, door }) => {
             logging::start(&global, "error");
             match door {

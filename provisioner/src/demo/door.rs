@@ -2,10 +2,9 @@
 //! database. It ends by itself after some minutes, and takes the directory of the demonstration with it.
 
 use std::{
-    fs,
-    io::{self, BufRead as _, BufReader, Write as _},
-    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
-    path::{Path, PathBuf},
+    io::{self, BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Scratch;
 use crate::{
     api::{self, App, Door, Settings},
-    cli::{Failure, screen::Screen},
+    cli::{Failure, certificate::certify, screen::Screen},
     core::{TokenKind, TokenScope},
     edge::{self, Anchored},
     execute::Clock as _,
@@ -43,7 +42,8 @@ struct Opened {
 /// Starts the process, and says how to come in: two commands that work when they are pasted.
 pub(super) async fn open(scratch: Scratch, store: &Store, clock: Anchored, screen: Screen) -> Result<(), Failure> {
     let directory = &scratch.0;
-    certify(directory)?;
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    certify(&directory.join(CERTIFICATE), &directory.join(KEY), &names)?;
     let token = token(store, clock).await?;
     let told = |error: io::Error| Failure::failed(format!("the API can't be started: {error}"));
     let mut child = Command::new(std::env::current_exe().map_err(told)?)
@@ -86,18 +86,6 @@ fn tell(screen: Screen, opened: &Opened) -> Result<(), Failure> {
     let path = format!("{api}/v1/projects/acme/web/builders");
     screen.line(&format!("{curl} -X POST {path}/arm64/acquire; echo"))?;
     screen.line(&format!("{curl} {path}; echo"))
-}
-
-/// A certificate for this machine, and its key for nobody else's eyes.
-fn certify(directory: &Path) -> Result<(), Failure> {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
-        .map_err(|error| Failure::failed(format!("no certificate can be made: {error}")))?;
-    let told = |error: io::Error| Failure::failed(format!("{} can't be written: {error}", directory.display()));
-    fs::write(directory.join(CERTIFICATE), made.cert.pem()).map_err(told)?;
-    let mut options = fs::OpenOptions::new();
-    let mut key =
-        options.write(true).create(true).truncate(true).mode(0o600).open(directory.join(KEY)).map_err(told)?;
-    key.write_all(made.signing_key.serialize_pem().as_bytes()).map_err(told)
 }
 
 /// A token of acme that is good for as long as the door is open.

@@ -9,6 +9,7 @@ mod reconcile;
 mod serve;
 mod tenant;
 mod trust;
+mod upkeep;
 mod worker;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use reconcile::{ReconcileArgs, ReconcileCommand};
 pub(crate) use serve::ServeArgs;
 pub(crate) use tenant::{After, IdleFlags, OrgCommand, ProjectCommand, ProjectCreate, ProjectPath};
 pub(crate) use trust::{TrustCommand, TrustCreate};
+pub(crate) use upkeep::{CertificateArgs, HealthcheckArgs};
 pub(crate) use worker::{LogFormat, WorkerArgs};
 
 /// Encrypted cache volumes and builder machines, in the region where they belong.
@@ -199,6 +201,19 @@ Examples:
   provisioner serve --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem
   provisioner serve --worker                     a small installation in one process")]
     Serve(ServeArgs),
+    /// Ask the API on this machine whether it is there: for health checks of containers
+    ///
+    /// Exit status 0 if it answers well, 1 if not. It asks where the configuration has `serve` listen.
+    #[command(after_long_help = "Examples:
+  provisioner healthcheck
+  provisioner healthcheck --ready https://127.0.0.1:8443")]
+    Healthcheck(HealthcheckArgs),
+    /// Make a self-signed certificate, for an API that is tried out
+    ///
+    /// Who asks the API names the file with --api-ca, or curl's --cacert. What is there is never written over.
+    #[command(after_long_help = "Example:
+  provisioner certificate --tls-certificate cert.pem --tls-key key.pem --name builders.test")]
+    Certificate(CertificateArgs),
     /// Show all of it on a model of a cloud: no account, no server
     ///
     /// Builds a sample fleet for three organizations in both residencies and on both architectures, in a temporary SQLite

@@ -54,6 +54,8 @@ pub(crate) async fn run(url: &str, global: &Global, command: Command, screen: Sc
         Command::Migrate { .. }
         | Command::Worker(_)
         | Command::Serve(_)
+        | Command::Healthcheck(_)
+        | Command::Certificate(_)
         | Command::Reconcile(_)
         | Command::Demo(_)
         | Command::Completions { .. }
