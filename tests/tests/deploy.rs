@@ -7,6 +7,8 @@
 mod grants;
 #[path = "deploy/health.rs"]
 mod health;
+#[path = "deploy/image.rs"]
+mod image;
 
 use std::{fs, process::Command};
 
