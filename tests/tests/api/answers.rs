@@ -109,9 +109,11 @@ async fn bad_input_names_its_field_and_the_remedy() {
     assert_eq!(answer(large).await.status, 413);
     assert_eq!(stage.get("/v1/nothing", &secret).await.body["type"], "urn:provisioner:problem:not-found");
     assert_eq!(stage.send(Method::DELETE, "/v1/orgs", &secret, &Value::Null).await.status, 405);
-    let key = stage.ask(Method::POST, "/v1/projects/acme/web/builders/arm64/start", Some(&secret));
-    let said = answer(key.header("Idempotency-Key", "x".repeat(200))).await;
-    assert_eq!((said.status, said.body["field"].as_str()), (422, Some("Idempotency-Key")));
+    for wrong in ["x".repeat(200), "a b".to_owned(), "a\tb".to_owned()] {
+        let key = stage.ask(Method::POST, "/v1/projects/acme/web/builders/arm64/start", Some(&secret));
+        let said = answer(key.header("Idempotency-Key", &wrong)).await;
+        assert_eq!((said.status, said.body["field"].as_str()), (422, Some("Idempotency-Key")), "{wrong:?}");
+    }
 }
 
 /// PostgreSQL's text holds no NUL: what names a thing so is not found, and in the audit.
