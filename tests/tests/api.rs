@@ -26,6 +26,8 @@ mod processes;
 mod remote;
 #[path = "api/stage.rs"]
 mod stage;
+#[path = "api/still.rs"]
+mod still;
 #[path = "api/table.rs"]
 mod table;
 #[path = "api/tls.rs"]

@@ -58,6 +58,18 @@ pub(crate) struct Caller {
     tenants: Tenants,
     store: Store,
     address: Option<IpAddr>,
+    secret: Secret,
+}
+
+/// Whose secret it is, if it is anybody's now.
+async fn prove(app: &App, secret: &Secret) -> Result<Result<Identity, Unproved>, StoreError> {
+    let (hash, now_ms) = (secret.hash(), app.now_ms());
+    match secret.kind() {
+        TokenKind::Workflow => app.store().authenticate_workflow(&hash, now_ms).await,
+        TokenKind::Operator | TokenKind::Org | TokenKind::Project | TokenKind::User => {
+            app.store().authenticate(&hash, now_ms).await
+        }
+    }
 }
 
 impl FromRequestParts<App> for Caller {
@@ -66,14 +78,7 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let secret = secret(parts)?;
-        let now_ms = app.now_ms();
-        let proved = match secret.kind() {
-            TokenKind::Workflow => app.store().authenticate_workflow(&secret.hash(), now_ms).await?,
-            TokenKind::Operator | TokenKind::Org | TokenKind::Project | TokenKind::User => {
-                app.store().authenticate(&secret.hash(), now_ms).await?
-            }
-        };
-        let identity = match proved {
+        let identity = match prove(app, &secret).await? {
             Ok(identity) => identity,
             Err(why) => {
                 let why = match why {
@@ -81,7 +86,7 @@ impl FromRequestParts<App> for Caller {
                     Unproved::Expired => "that token's time is over",
                     Unproved::Revoked => "that token was revoked",
                 };
-                let deed = deed(now_ms, format!("nobody: {why}"), address, parts.uri.path());
+                let deed = deed(app.now_ms(), format!("nobody: {why}"), address, parts.uri.path());
                 app.store().append_deed(deed).await?;
                 return Err(unauthenticated(why));
             }
@@ -90,7 +95,7 @@ impl FromRequestParts<App> for Caller {
         let tenants = identity.tenants();
         let store = app.store().within(&tenants, identity.person());
         let tenants = if app.is_checked() { tenants } else { Tenants::All };
-        Ok(Self { app: app.clone(), identity, tenants, store, address })
+        Ok(Self { app: app.clone(), identity, tenants, store, address, secret })
     }
 }
 
@@ -130,6 +135,15 @@ fn secret(parts: &Parts) -> Result<Secret, Problem> {
 impl Caller {
     pub(crate) fn now_ms(&self) -> i64 {
         self.app.now_ms()
+    }
+
+    /// Asks again, for an answer that has waited: a token that was revoked meanwhile, a person who was taken out, a trust that has gone
+    /// get nothing more.
+    pub(crate) async fn still(&self, act: Act, place: Place) -> Result<(), Problem> {
+        match prove(&self.app, &self.secret).await? {
+            Ok(identity) if !self.app.is_checked() || identity.may(act, place) == Word::Yes => Ok(()),
+            Ok(_) | Err(_) => Err(unauthenticated("that token is not good for this any more")),
+        }
     }
 
     /// The store, for what this identity has been let do. Where the database has walls of its own, they stand around its tenants.

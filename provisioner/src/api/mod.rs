@@ -234,7 +234,7 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     let limited = peer.map_or(Ok(()), |peer| app.limits().of_address(peer.0));
     let mut response = match limited {
         Err(problem) => problem.into_response(),
-        Ok(()) => match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(()) => match tokio::time::timeout(REQUEST, answer(request, next)).await {
             Ok(response) => in_our_words(response),
             Err(_) => Problem::new(Kind::TooSlow, "the request took too long")
                 .remedy("try again")
@@ -251,6 +251,17 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// What changes something is done to its end, whether its client waits or not: else the audit would tell of what was cut off in the middle.
+async fn answer(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    tokio::spawn(next.run(request)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request failed outside of its route");
+        Problem::new(Kind::Internal, "the request failed; the log of the service says why").into_response()
+    })
 }
 
 /// What axum refuses before a route of ours is asked, such as a path that is no text, has axum's words; callers read one form alone.

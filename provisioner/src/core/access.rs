@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{OrgId, ProjectId, TokenId, TrustId, UserId};
+use super::{OrgId, ProjectId, Request, TokenId, TrustId, UserId};
 
 /// What a person is in an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -261,6 +261,28 @@ acts! {
     DestroyCache "cache.destroy" Project Manage,
     /// Follow what happens in a project.
     FollowEvents "event.follow" Project Read,
+}
+
+impl Act {
+    /// What asking for that job is. Who calls one off or gives it another try decides about the same thing.
+    #[must_use]
+    pub const fn asking(request: &Request) -> Self {
+        match request {
+            Request::Provision { .. } => Self::ProvisionBuilder,
+            Request::Stop { .. } => Self::StopBuilder,
+            Request::Start { .. } => Self::StartBuilder,
+            Request::Destroy { .. } => Self::DestroyBuilder,
+            Request::DestroyCache { .. } => Self::DestroyCache,
+            // Reconcile asks for these; who may say that it keeps off may call them off.
+            Request::Adopt { .. }
+            | Request::Retag { .. }
+            | Request::Quarantine { .. }
+            | Request::Halt { .. }
+            | Request::Collect { .. } => Self::HoldBuilder,
+            Request::DeleteProject { .. } => Self::DeleteProject,
+            Request::DeleteOrg { .. } => Self::DeleteOrg,
+        }
+    }
 }
 
 /// The answer.

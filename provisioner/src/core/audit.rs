@@ -45,10 +45,18 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+/// The longest text of an entry, in characters.
+const LONGEST: usize = 1_000;
+
 impl Deed {
-    /// As both databases can keep it: PostgreSQL's text holds no NUL, and a refusal is told of whatever was asked for.
+    /// As both databases can keep it: PostgreSQL's text holds no NUL, and a refusal is told of whatever was asked for, as long as it is
+    /// (nobody can take an entry away again).
     fn kept(self) -> Self {
-        let kept = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
+        let kept = |text: String| {
+            let is_long = text.len() > LONGEST;
+            let text = if is_long { text.chars().take(LONGEST).collect() } else { text };
+            if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+        };
         Self {
             identity: kept(self.identity),
             address: self.address.map(kept),

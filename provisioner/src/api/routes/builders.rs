@@ -19,7 +19,7 @@ use crate::{
         problem::{Kind, Problem},
         shape::{Accepted, AcquiredView, AcquiredWord, BuilderView, CacheView, Page, VerbWord, WaitQuery},
     },
-    core::{Act, JobState, ProjectId, ResourceRow, RowState},
+    core::{Act, JobState, Place, ProjectId, ResourceRow, RowState},
     store::Acquired,
 };
 
@@ -56,7 +56,7 @@ pub(crate) async fn get(
     Path((org, project, word)): Target,
     Asked(query): Asked<WaitQuery>,
 ) -> Result<Json<BuilderView>, Problem> {
-    let (_, found) = caller.project(&org, &project, Act::GetBuilder).await?;
+    let (owner, found) = caller.project(&org, &project, Act::GetBuilder).await?;
     let arch = arch(&word)?;
     let wait = query.wait_secs.unwrap_or(0);
     if wait > 60 {
@@ -71,6 +71,7 @@ pub(crate) async fn get(
             return Ok(Json(BuilderView::new(&org, &project, &row)));
         }
         tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+        caller.still(Act::GetBuilder, Place::Project { org: owner.id, project: found.id }).await?;
     }
 }
 

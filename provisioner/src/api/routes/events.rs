@@ -17,7 +17,7 @@ use crate::{
         problem::{Kind, Problem},
         shape::time,
     },
-    core::{Act, ProjectId},
+    core::{Act, Place, ProjectId},
 };
 
 const LOOK_MS: u64 = 500;
@@ -29,6 +29,7 @@ const LIFE_MS: i64 = 600_000;
 
 struct Feed {
     caller: Caller,
+    place: Place,
     project: ProjectId,
     last: i64,
     sent: BTreeSet<i64>,
@@ -49,7 +50,7 @@ pub(crate) async fn follow(
     Path((org, project)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let (_, found) = caller.project(&org, &project, Act::FollowEvents).await?;
+    let (owner, found) = caller.project(&org, &project, Act::FollowEvents).await?;
     let last = match headers.get("last-event-id") {
         Some(value) => number(value.to_str().unwrap_or_default())?,
         None => caller.seen().last_event().await?,
@@ -57,7 +58,8 @@ pub(crate) async fn follow(
     let until_ms = caller.now_ms() + LIFE_MS;
     // What was sent before this connection began is not known here: it counts as sent up to the last number.
     let sent = (last.saturating_sub(BEHIND)..=last).collect();
-    let feed = Feed { caller, project: found.id, last, sent, ready: Vec::new(), until_ms };
+    let place = Place::Project { org: owner.id, project: found.id };
+    let feed = Feed { caller, place, project: found.id, last, sent, ready: Vec::new(), until_ms };
     Ok(Sse::new(stream::unfold(feed, next)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
@@ -83,6 +85,8 @@ async fn next(mut feed: Feed) -> Option<(Result<Event, Infallible>, Feed)> {
         let from = feed.last.saturating_sub(BEHIND).max(0);
         // A database that does not answer ends the stream: the client comes back.
         let events = feed.caller.seen().events(feed.project, from, PAGE).await.ok()?;
+        // Whoever is not let see them any more sees nothing more.
+        feed.caller.still(Act::FollowEvents, feed.place).await.ok()?;
         let mut fresh: Vec<_> = events.into_iter().filter(|event| feed.sent.insert(event.id)).collect();
         if fresh.is_empty() {
             tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;

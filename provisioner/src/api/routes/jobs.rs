@@ -15,7 +15,7 @@ use crate::{
         shape::{Accepted, JobQuery, JobRequest, JobView, Page, StoryView, VerbWord},
     },
     core::{Act, JobId, Place, ProjectId, Request, Who},
-    store::{JobFilter, NewJob},
+    store::{Job, JobFilter, NewJob},
 };
 
 /// The header by which a request that is sent twice is one.
@@ -150,11 +150,22 @@ pub(crate) async fn story(caller: Caller, Path(job): Path<String>) -> Result<Jso
     Ok(Json(StoryView::new(found, entries, policy, visibility_secs)))
 }
 
+/// The job, for whom may decide about it: who may not ask for it may neither call it off nor have it tried again.
+async fn decided(caller: &Caller, job: &str, act: Act) -> Result<Job, Problem> {
+    let found = caller.job(number(job)?, act).await?;
+    let place = match found.project {
+        Some(project) => Place::Project { org: found.org, project },
+        None => Place::Org(found.org),
+    };
+    caller.permit(Act::asking(&found.request), place, "job", job).await?;
+    Ok(found)
+}
+
 /// Call a job off
 #[utoipa::path(post, path = "/v1/jobs/{job}/cancel", tag = "jobs", params(("job" = String, Path)),
     responses((status = 200, body = JobView)))]
 pub(crate) async fn cancel(caller: Caller, Path(job): Path<String>) -> Result<Json<JobView>, Problem> {
-    let found = caller.job(number(&job)?, Act::CancelJob).await?;
+    let found = decided(&caller, &job, Act::CancelJob).await?;
     let change = caller.store().cancel(found.id, caller.now_ms());
     Ok(Json(caller.change(Act::CancelJob, Some(found.org), &format!("job {job}"), change).await?.into()))
 }
@@ -163,7 +174,7 @@ pub(crate) async fn cancel(caller: Caller, Path(job): Path<String>) -> Result<Js
 #[utoipa::path(post, path = "/v1/jobs/{job}/retry", tag = "jobs", params(("job" = String, Path)),
     responses((status = 200, body = JobView)))]
 pub(crate) async fn retry(caller: Caller, Path(job): Path<String>) -> Result<Json<JobView>, Problem> {
-    let found = caller.job(number(&job)?, Act::RetryJob).await?;
+    let found = decided(&caller, &job, Act::RetryJob).await?;
     let change = caller.store().retry(found.id, caller.now_ms());
     Ok(Json(caller.change(Act::RetryJob, Some(found.org), &format!("job {job}"), change).await?.into()))
 }
