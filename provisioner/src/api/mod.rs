@@ -10,6 +10,7 @@ mod limit;
 mod meter;
 mod oidc;
 mod problem;
+mod quiet;
 mod routes;
 mod server;
 mod shape;

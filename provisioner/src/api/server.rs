@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::{App, Certificates, Settings, TlsError, caller::Peer, meter, router};
+use super::{App, Certificates, Settings, TlsError, caller::Peer, meter, quiet::Pulse, router};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -209,17 +209,18 @@ impl Served {
     }
 
     async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, peer: SocketAddr) {
-        let (router, is_secure) = (self.router.clone(), self.tls.is_some());
+        let (router, is_secure, pulse) = (self.router.clone(), self.tls.is_some(), Arc::new(Pulse::default()));
+        let beats = Arc::clone(&pulse);
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer.ip()));
-            let answer = router.clone().oneshot(request);
+            let (answer, under_way) = (router.clone().oneshot(request), beats.begin());
             async move {
                 let mut response = answer.await?;
                 if is_secure {
                     response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| under_way.with(body)))
             }
         });
         let mut builder = Builder::new(TokioExecutor::new());
@@ -241,6 +242,12 @@ impl Served {
         tokio::select! {
             _ = connection.as_mut() => return,
             () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            // Nobody asks: not with a first word, nor between requests.
+            () = pulse.quiet(self.head) => {
+                connection.as_mut().graceful_shutdown();
+                let _ = timeout(self.head, connection).await;
+                return;
+            }
         }
         let _ = connection.await;
     }

@@ -62,6 +62,26 @@ async fn slow_heads_take_nobodys_place() {
     assert_eq!(stage.get("/v1/orgs", &secret).await.status, 200);
 }
 
+/// Who holds all seats and says nothing, or begins as HTTP/2 begins and says no more, loses them.
+#[tokio::test]
+async fn silence_takes_nobodys_place() {
+    let settings = Settings { max_connections: 8, head_secs: 1, ..Settings::default() };
+    let stage = Stage::with(Database::sqlite().await, FakeConfig::instant(), settings).await;
+    let secret = stage.token(Holder::Org(stage.acme), TokenScope::Read).await;
+    let preface: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    for said in [&b""[..], &preface[..5], preface] {
+        let mut silent = Vec::new();
+        for _ in 0..8 {
+            let mut stream = TcpStream::connect(stage.address).await.unwrap();
+            stream.write_all(said).await.unwrap();
+            silent.push(stream);
+        }
+        let asked = tokio::time::timeout(Duration::from_secs(30), stage.get("/v1/orgs", &secret)).await;
+        assert_eq!(asked.expect("a seat").status, 200, "{said:?}");
+        drop(silent);
+    }
+}
+
 /// Lines of a stream until so many events have come: their numbers.
 async fn numbers(response: reqwest::Response, wanted: usize) -> Vec<i64> {
     let (mut response, mut text) = (response, String::new());
