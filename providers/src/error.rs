@@ -130,6 +130,10 @@ impl fmt::Display for ErrorClass {
 
 /// What every provider calls a thing that is there and lacks tags or has others than it was made with.
 pub const WRONG_TAGS: &str = "WrongTags";
+/// What every provider calls a machine that nobody can be let onto: it is not there, does not run, or is not the one that was meant.
+pub const NO_MACHINE: &str = "NoMachine";
+/// What every provider calls a machine onto which another grant's way is still open, where the cloud has room for one.
+pub const OTHER_WAY: &str = "OtherWay";
 /// What every provider calls a volume that is under no key of a customer.
 pub const NOT_ENCRYPTED: &str = "NotEncrypted";
 /// What every provider calls a volume that is under another key than its organization's.

@@ -3,6 +3,7 @@
 //! A provider turns one call of ours into the calls of one cloud, reads back what it made, and says honestly what it
 //! knows. It never retries, never sleeps, never chooses a region, and keeps nothing that a crash may lose.
 
+mod access;
 pub mod aws;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -16,7 +17,10 @@ mod spec;
 use async_trait::async_trait;
 use regions::{Cloud, Region, Zone};
 
-pub use error::{CallError, ErrorClass, NOT_ENCRYPTED, Remedy, Trouble, WRONG_KEY, WRONG_TAGS, WRONG_ZONE};
+pub use access::{Access, BadPrincipal, Closed, Opened, Principal};
+pub use error::{
+    CallError, ErrorClass, NO_MACHINE, NOT_ENCRYPTED, OTHER_WAY, Remedy, Trouble, WRONG_KEY, WRONG_TAGS, WRONG_ZONE,
+};
 pub use id::{RemoteId, ResourceId, Token};
 pub use observed::{Found, Listed, Listing, Observed, PageToken};
 pub use spec::{
@@ -118,4 +122,20 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`CallError`]. What can't be listed completely is an error.
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError>;
+
+    /// Lets the principal onto the machine, and nobody else, until the end or until it is closed. Doing it twice is doing it
+    /// once. Nothing else of the machine changes, and no port of it is opened.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Conflict`] with the code [`NO_MACHINE`] where the machine is not there, does not run, or does not carry our
+    /// deployment's tag and that id: then nothing is opened. The same with the code [`OTHER_WAY`] where a cloud has room for one way
+    /// onto a machine at a time and another grant has it. [`CallError`] otherwise.
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError>;
+
+    /// Takes away what [`Provider::open_access`] made for this grant, and ends the sessions on the machine where the cloud
+    /// can. What another grant made stays. A machine that is gone has no way in: [`Closed::Gone`].
+    ///
+    /// # Errors
+    /// [`CallError`]. Until it answers [`Closed::Gone`] somebody may still be in.
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError>;
 }

@@ -14,7 +14,7 @@ use aws_sdk_kms::types::Tag;
 use loopback::{Control, endpoint};
 use providers::aws::{AwsConfig, AwsProvider, AwsRegionConfig};
 use providers::conformance::{Abilities, Cloudlike, Creation, Harm, VolumeFacts, suite};
-use providers::{KeySpec, Provider, RemoteId};
+use providers::{KeySpec, Principal, Provider, RemoteId};
 use regions::{Arch, Cloud, MachineType, Placement, Region, Size};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -74,6 +74,7 @@ impl Cloudlike for Bench {
             plants_keys: true,
             counts_requests: true,
             reads_volumes: true,
+            lets_in: true,
         }
     }
 
@@ -104,6 +105,23 @@ impl Cloudlike for Bench {
 
     fn patience_ms(&self) -> u64 {
         30_000
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the edge of a test: the emulator's time is the real one")]
+    fn now_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond()
+    }
+
+    async fn enter(&self, at: Placement, machine: &RemoteId, who: &Principal) -> bool {
+        let key = format!("AKID{}", Uuid::new_v5(&self.run(), who.as_str().as_bytes()).simple());
+        self.control.ask("POST", "principals", &json!({ key.clone(): who.as_str() })).await;
+        let credentials = aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::new(
+            key, "secret", None, None, "somebody",
+        ));
+        let name = aws_sdk_ec2::config::Region::new(at.region().name());
+        let sdk = self.sdk.to_builder().region(name).credentials_provider(credentials).build();
+        let start = aws_sdk_ssm::Client::new(&sdk).start_session().target(machine.as_str()).send().await;
+        start.is_ok()
     }
 
     async fn harm_key(&self, region: Region, key: &RemoteId, harm: Harm) {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use loopback::{Control, endpoint};
 use providers::conformance::{Abilities, Cloudlike, Creation, Harm, VolumeFacts, suite};
 use providers::gcp::{GcpConfig, GcpProvider, GcpRegionConfig};
-use providers::{KeySpec, Provider, RemoteId};
+use providers::{KeySpec, Principal, Provider, RemoteId};
 use regions::{Arch, Cloud, MachineType, Placement, Region, Size};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -66,6 +66,7 @@ impl Cloudlike for Bench {
             plants_keys: false,
             counts_requests: true,
             reads_volumes: true,
+            lets_in: true,
         }
     }
 
@@ -97,6 +98,17 @@ impl Cloudlike for Bench {
 
     fn patience_ms(&self) -> u64 {
         30_000
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the edge of a test: the emulator's time is the real one")]
+    fn now_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond()
+    }
+
+    async fn enter(&self, at: Placement, machine: &RemoteId, who: &Principal) -> bool {
+        let name = machine.as_str().rsplit('/').next().unwrap_or_default();
+        let asked = json!({ "zone": at.zone().name(), "instance": name, "member": who.as_str() });
+        self.control.ask("POST", "enter", &asked).await["in"].as_bool().expect("a word")
     }
 
     async fn harm_key(&self, _: Region, key: &RemoteId, harm: Harm) {

@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use providers::{
-    CallError, Capabilities, ErrorClass, Kind, Listed, Listing, Observed, PageToken, Power, Provider, RemoteId, Spec,
-    Target, Token,
+    Access, CallError, Capabilities, Closed, ErrorClass, Kind, Listed, Listing, Observed, Opened, PageToken, Power,
+    Provider, RemoteId, Spec, Target, Token,
 };
 use regions::{Cloud, Region, Zone};
 
@@ -90,6 +90,14 @@ impl Provider for Liar {
 
     async fn observe(&self, region: Region, targets: &[Target]) -> Result<Vec<Observed>, CallError> {
         self.inner.observe(region, targets).await
+    }
+
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError> {
+        self.inner.open_access(access).await
+    }
+
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError> {
+        self.inner.close_access(access).await
     }
 
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {

@@ -22,6 +22,7 @@ fn behavior() -> BehaviorVersion {
 pub(super) struct Clients {
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) kms: aws_sdk_kms::Client,
+    pub(super) ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
 }
 
@@ -67,6 +68,7 @@ impl AwsProvider {
         Clients {
             ec2: aws_sdk_ec2::Client::new(&sdk),
             kms: aws_sdk_kms::Client::new(&sdk),
+            ssm: aws_sdk_ssm::Client::new(&sdk),
             sts: aws_sdk_sts::Client::new(&sdk),
         }
     }

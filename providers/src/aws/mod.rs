@@ -9,8 +9,10 @@
 //! `kms:ListAliases`, `kms:ListResourceTags`, `kms:TagResource`, `kms:ScheduleKeyDeletion`; and through EC2
 //! (`kms:ViaService`) `kms:CreateGrant`, `kms:Decrypt`, `kms:GenerateDataKeyWithoutPlaintext` and `kms:ReEncrypt*`
 //! (Amazon EBS User Guide, "Requirements for Amazon EBS encryption", permissions for IAM users); `ssm:GetParameters`
-//! where an image is `resolve:ssm:`, and `iam:PassRole` where there is an instance profile.
+//! where an image is `resolve:ssm:`; `ssm:DescribeSessions` and
+//! `ssm:TerminateSession`, to end what a grant let in; and `iam:PassRole` where there is an instance profile.
 
+mod access;
 mod attachment;
 mod check;
 mod clients;
@@ -40,7 +42,8 @@ use tokio::sync::OnceCell;
 pub use config::{AwsConfig, AwsConfigError, AwsRegionConfig};
 
 use crate::{
-    CallError, Capabilities, ErrorClass, Kind, Listing, Observed, PageToken, Power, Provider, Spec, Target, Token,
+    Access, CallError, Capabilities, Closed, ErrorClass, Kind, Listing, Observed, Opened, PageToken, Power, Provider,
+    Spec, Target, Token,
 };
 
 /// Where the cache volume is attached. Nitro instances show it as an NVMe device; the name still has to be given
@@ -165,5 +168,13 @@ impl Provider for AwsProvider {
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {
         self.list_page(region, page).await
+    }
+
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError> {
+        self.open_way(access).await
+    }
+
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError> {
+        self.close_way(access).await
     }
 }

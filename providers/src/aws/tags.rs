@@ -28,6 +28,11 @@ pub(super) const CACHE: &str = "provisioner:cache";
 /// On something that no record explains: until when it is kept, as RFC 3339.
 pub(super) const QUARANTINE: &str = "provisioner:quarantine";
 
+/// On an instance: the grant whose way onto it is open.
+pub(super) const GRANT: &str = "provisioner:grant";
+/// On an instance: the ARN of whom that grant lets in.
+pub(super) const ACCESS: &str = "provisioner:access";
+
 /// A name and a value.
 pub(super) type Pair = (&'static str, String);
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::stage::{Flaw, Stage};
-use super::{CaseResult, Cloudlike, Verdict, keys, listings, machines, power, strays, trouble, volumes};
+use super::{CaseResult, Cloudlike, Verdict, access, keys, listings, machines, power, strays, trouble, volumes};
 
 type Played<'a> = Pin<Box<dyn Future<Output = Result<(), Flaw>> + Send + 'a>>;
 
@@ -61,6 +61,10 @@ const CASES: &[Case] = cases! {
         are_switched_off_and_removed_by_name,
         that_never_were_are_absent,
         tags_are_written_again_without_harm;
+    access:
+        is_for_one_person_until_it_is_closed,
+        stays_when_another_grants_is_closed,
+        is_only_onto_the_machine_that_was_meant;
     listings:
         show_everything_to_the_last_page,
         show_nothing_that_is_gone,

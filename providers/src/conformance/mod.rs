@@ -4,6 +4,7 @@
 //! on demand. What it can't do it says in its [`Abilities`], and the cases that need it are skipped by name.
 //! [`suite`] runs everything, cleans up after each case, and never stops at the first failure.
 
+mod access;
 mod cases;
 mod keys;
 mod listings;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 
 pub use cases::suite;
 
-use crate::{KeySpec, Provider, RemoteId};
+use crate::{KeySpec, Principal, Provider, RemoteId};
 
 /// What a backend can do on demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Abilities {
     pub counts_requests: bool,
     /// [`Cloudlike::volume`].
     pub reads_volumes: bool,
+    /// [`Cloudlike::enter`].
+    pub lets_in: bool,
 }
 
 /// What is done to a key behind the provider's back.
@@ -97,6 +100,12 @@ pub trait Cloudlike: Send + Sync {
 
     /// Milliseconds after which a state that does not come is a failure.
     fn patience_ms(&self) -> u64;
+
+    /// The cloud's time, in milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+
+    /// Whether the cloud lets them onto that machine now, if [`Abilities::lets_in`]: that one tries.
+    async fn enter(&self, placement: Placement, machine: &RemoteId, who: &Principal) -> bool;
 
     /// Harms a key, if [`Abilities::harms_keys`].
     async fn harm_key(&self, region: Region, key: &RemoteId, harm: Harm);

@@ -25,6 +25,10 @@ pub enum Verb {
     Tag,
     /// [`crate::Provider::list`].
     List,
+    /// [`crate::Provider::open_access`].
+    Open,
+    /// [`crate::Provider::close_access`].
+    Close,
 }
 
 /// One request to the cloud. A provider call makes one or a few.
@@ -65,11 +69,15 @@ pub enum Operation {
     DeleteVolume,
     /// Writes tags.
     WriteTags,
+    /// Lets somebody onto a machine.
+    OpenWay,
+    /// Takes that back, and ends what sessions there are.
+    CloseWay,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::DescribeKey,
         Self::ListKeys,
         Self::CreateKey,
@@ -87,6 +95,8 @@ impl Operation {
         Self::DetachVolume,
         Self::DeleteVolume,
         Self::WriteTags,
+        Self::OpenWay,
+        Self::CloseWay,
     ];
 
     /// The real cloud's name for what comes nearest.
@@ -110,6 +120,8 @@ impl Operation {
             Self::DetachVolume => ("ec2:DetachVolume", "compute.instances.detachDisk"),
             Self::DeleteVolume => ("ec2:DeleteVolume", "compute.disks.delete"),
             Self::WriteTags => ("ec2:CreateTags", "compute.instances.setLabels"),
+            Self::OpenWay => ("ec2:CreateTags", "compute.instances.setIamPolicy"),
+            Self::CloseWay => ("ec2:DeleteTags", "compute.instances.setIamPolicy"),
         };
         match cloud {
             Cloud::Aws => aws,

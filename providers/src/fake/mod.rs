@@ -25,6 +25,7 @@ mod tests;
 mod throttle;
 mod time;
 mod volume;
+mod way;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,8 +7,8 @@ use super::FakeCloud;
 use super::call::Verb;
 use super::request::Asker;
 use crate::{
-    CacheSource, CallError, Capabilities, ErrorClass, Kind, Listing, MachineSpec, Observed, PageToken, Power, Provider,
-    Spec, Target, Token, VolumeSpec,
+    Access, CacheSource, CallError, Capabilities, Closed, ErrorClass, Kind, Listing, MachineSpec, Observed, Opened,
+    PageToken, Power, Provider, Spec, Target, Token, VolumeSpec,
 };
 
 /// A provider of the modelled cloud. It keeps nothing: all state is the cloud's.
@@ -167,5 +167,13 @@ impl Provider for FakeProvider {
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {
         self.asker(Verb::List, region)?.list(region, page).await
+    }
+
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError> {
+        self.asker(Verb::Open, access.placement.region())?.open_way(access).await
+    }
+
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError> {
+        self.asker(Verb::Close, access.placement.region())?.close_way(access).await
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regions::{Arch, Cloud, MachineType, Placement, Region, SsdKind};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::call::Journal;
 use super::config::FakeConfig;
@@ -11,7 +12,8 @@ use super::dice::{Dice, Purpose};
 use super::history::History;
 use super::throttle::Buckets;
 use super::time::Event;
-use crate::{CacheSource, KeySpec, MachineSpec, Owner, RemoteId, ResourceId, Trouble, VolumeSpec};
+use super::way::Way;
+use crate::{CacheSource, KeySpec, MachineSpec, Owner, Principal, RemoteId, ResourceId, Trouble, VolumeSpec};
 
 /// Whether a key can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -141,6 +143,10 @@ pub(super) struct Machine {
     pub(super) visible_ms: i64,
     pub(super) gone_ms: Option<i64>,
     pub(super) turn: u64,
+    /// Who may come in, by the grant.
+    pub(super) ways: BTreeMap<Uuid, Way>,
+    /// Who is in.
+    pub(super) inside: BTreeSet<Principal>,
 }
 
 impl Machine {
@@ -311,6 +317,8 @@ impl State {
             visible_ms,
             gone_ms: None,
             turn: 0,
+            ways: BTreeMap::new(),
+            inside: BTreeSet::new(),
         };
         self.machines.insert(remote.clone(), machine);
         if let CacheSource::Born(volume) = &spec.cache {

@@ -8,6 +8,7 @@ use google_cloud_compute_v1::client::{Disks, Instances, Projects, Snapshots, Zon
 use google_cloud_gax::client_builder::Error as BuilderError;
 use google_cloud_gax::error::Error;
 use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_iap_v1::client::IdentityAwareProxyAdminService;
 use google_cloud_kms_v1::client::KeyManagementService;
 
 use super::{GcpProvider, credentials, error};
@@ -21,6 +22,7 @@ pub(super) struct Clients {
     pub(super) snapshots: Snapshots,
     pub(super) operations: ZoneOperations,
     pub(super) kms: KeyManagementService,
+    pub(super) iap: IdentityAwareProxyAdminService,
     projects: Projects,
 }
 
@@ -50,6 +52,7 @@ impl GcpProvider {
                 operations: client!(ZoneOperations, self.config, credentials),
                 projects: client!(Projects, self.config, credentials),
                 kms: client!(KeyManagementService, self.config, credentials),
+                iap: client!(IdentityAwareProxyAdminService, self.config, credentials),
             })
         };
         self.clients.get_or_try_init(make).await

@@ -9,9 +9,11 @@
 //! list, setLabels, setMetadata, setServiceAccount, setTags, start, stop), `compute.disks.*` (create, delete, get, list,
 //! setLabels, use), `compute.subnetworks.use`, `compute.images.useReadOnly`, `compute.zoneOperations.list`,
 //! `compute.projects.get` unless `project_number` is configured, `iam.serviceAccounts.actAs` where builders have a service account;
-//! and `cloudkms.keyRings.create`, `cloudkms.cryptoKeys.*` (create, get, list, update, getIamPolicy, and setIamPolicy where
+//! `compute.instances.getIamPolicy`, `.setIamPolicy`, `iap.tunnelInstances.getIamPolicy` and `.setIamPolicy`, to let in whom a grant
+//! names; and `cloudkms.keyRings.create`, `cloudkms.cryptoKeys.*` (create, get, list, update, getIamPolicy, and setIamPolicy where
 //! we grant), `cloudkms.keyRings.getIamPolicy`, `cloudkms.cryptoKeyVersions.list` and `.destroy`.
 
+mod access;
 mod admission;
 mod check;
 mod clients;
@@ -41,8 +43,8 @@ use tokio::sync::OnceCell;
 pub use config::{GcpConfig, GcpConfigError, GcpRegionConfig};
 
 use crate::{
-    CallError, Capabilities, ErrorClass, Kind, Listing, Observed, PageToken, Power, Provider, RemoteId, Spec,
-    StraySpec, Target, Token,
+    Access, CallError, Capabilities, Closed, ErrorClass, Kind, Listing, Observed, Opened, PageToken, Power, Provider,
+    RemoteId, Spec, StraySpec, Target, Token,
 };
 
 /// The time in milliseconds since 1970: a key that rotates has to be told when next.
@@ -178,5 +180,13 @@ impl Provider for GcpProvider {
 
     async fn list(&self, region: Region, page: Option<PageToken>) -> Result<Listing, CallError> {
         self.list_page(region, page).await
+    }
+
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError> {
+        self.open_way(access).await
+    }
+
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError> {
+        self.close_way(access).await
     }
 }

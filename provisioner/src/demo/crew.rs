@@ -10,7 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use providers::{
-    CallError, Capabilities, Listing, Observed, PageToken, Power, Provider, Spec, Target, Token,
+    Access, CallError, Capabilities, Closed, Listing, Observed, Opened, PageToken, Power, Provider, Spec, Target,
+    Token,
     fake::{FakeCloud, FakeProvider},
 };
 use regions::{Cloud, Region, Zone};
@@ -82,6 +83,14 @@ impl Provider for Doomed {
 
     async fn tag(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
         self.inner.tag(token, target).await
+    }
+
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError> {
+        self.inner.open_access(access).await
+    }
+
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError> {
+        self.inner.close_access(access).await
     }
 
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {

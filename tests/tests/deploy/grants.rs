@@ -46,7 +46,7 @@ fn methods() -> Result<BTreeMap<String, String>> {
     let script = "
 import json, botocore, botocore.session
 session = botocore.session.get_session()
-print(json.dumps({botocore.xform_name(name): f'{service}:{name}' for service in ('ec2', 'kms', 'sts')
+print(json.dumps({botocore.xform_name(name): f'{service}:{name}' for service in ('ec2', 'kms', 'ssm', 'sts')
                   for name in session.get_service_model(service).operation_names}))";
     let output = Command::new(root().join(".venv/bin/python")).args(["-c", script]).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -81,7 +81,8 @@ fn aws_grants_what_is_called_and_nothing_else() -> Result<()> {
 fn aws_changes_only_what_carries_our_tag() -> Result<()> {
     let policy: Value = serde_json::from_str(&unit("aws/worker-policy.json")?)?;
     // What these touch has no tags of ours, or is bound by its name.
-    let bound_otherwise = ["LaunchFrom", "NameKeys", "ImagesByParameter", "BuildersHaveARole", "TagAtBirth"];
+    let bound_otherwise =
+        ["LaunchFrom", "EndSessions", "NameKeys", "ImagesByParameter", "BuildersHaveARole", "TagAtBirth"];
     for statement in policy["Statement"].as_array().context("statements")? {
         let name = statement["Sid"].as_str().context("a name")?;
         let looks = |action: &String| {
@@ -136,6 +137,10 @@ fn permissions(method: &str) -> Option<&'static [&'static str]> {
         "compute.snapshots.setLabels" => &["compute.snapshots.setLabels"],
         "compute.projects.get" => &["compute.projects.get"],
         "compute.zoneOperations.list" => &["compute.zoneOperations.list"],
+        "compute.instances.getIamPolicy" => &["compute.instances.getIamPolicy"],
+        "compute.instances.setIamPolicy" => &["compute.instances.setIamPolicy"],
+        "iap.getIamPolicy" => &["iap.tunnelInstances.getIamPolicy"],
+        "iap.setIamPolicy" => &["iap.tunnelInstances.setIamPolicy"],
         "cloudkms.keyRings.create" => &["cloudkms.keyRings.create"],
         "cloudkms.cryptoKeys.create" => &["cloudkms.cryptoKeys.create"],
         "cloudkms.cryptoKeys.get" => &["cloudkms.cryptoKeys.get"],
@@ -154,7 +159,7 @@ fn google_grants_what_is_called_and_nothing_else() -> Result<()> {
     let source = source("gcp")?;
     let quoted = source.split('"').skip(1).step_by(1);
     let is_call = |text: &&str| {
-        (text.starts_with("compute.") || text.starts_with("cloudkms."))
+        ["compute.", "cloudkms.", "iap."].iter().any(|service| text.starts_with(service))
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
     };
     let called: BTreeSet<&str> = quoted.filter(is_call).collect();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::stage::{cloud, pass, place, types};
 use crate::conformance::{Abilities, Cloudlike, Creation, Harm, VolumeFacts, suite};
 use crate::fake::{FakeCloud, FakeConfig, FakeProvider, Fault, KeyState, Operation, When};
-use crate::{KeySpec, Provider, RemoteId};
+use crate::{KeySpec, Principal, Provider, RemoteId};
 
 pub(super) struct Bench {
     cloud: FakeCloud,
@@ -29,6 +29,7 @@ impl Cloudlike for Bench {
             plants_keys: true,
             counts_requests: true,
             reads_volumes: true,
+            lets_in: true,
         }
     }
 
@@ -54,6 +55,14 @@ impl Cloudlike for Bench {
 
     fn patience_ms(&self) -> u64 {
         60_000
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.cloud.now_ms()
+    }
+
+    async fn enter(&self, _: Placement, machine: &RemoteId, who: &Principal) -> bool {
+        self.cloud.enter(machine, who)
     }
 
     async fn harm_key(&self, _: Region, key: &RemoteId, harm: Harm) {

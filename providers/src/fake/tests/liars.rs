@@ -9,8 +9,8 @@ use super::conformance::Bench;
 use crate::conformance::suite;
 use crate::fake::{FakeCloud, FakeConfig, FakeProvider};
 use crate::{
-    CacheSource, CallError, Capabilities, ErrorClass, Listing, Observed, PageToken, Power, Provider, Spec, Target,
-    Token,
+    Access, CacheSource, CallError, Capabilities, Closed, ErrorClass, Listing, Observed, Opened, PageToken, Power,
+    Provider, Spec, Target, Token,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,14 @@ impl Provider for Liar {
 
     async fn tag(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {
         self.honest.tag(token, target).await
+    }
+
+    async fn open_access(&self, access: &Access) -> Result<Opened, CallError> {
+        self.honest.open_access(access).await
+    }
+
+    async fn close_access(&self, access: &Access) -> Result<Closed, CallError> {
+        self.honest.close_access(access).await
     }
 
     async fn remove(&self, token: &Token, target: &Target) -> Result<Observed, CallError> {

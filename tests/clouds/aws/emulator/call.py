@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from loopback.faults import TRUTH, Lie
 
-_SCOPE = re.compile(r"Credential=[^/]*/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_SCOPE = re.compile(r"Credential=([^/]*)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 # The listings, and what names single things in the same call: a parameter, and the filter that says the same.
 _LISTINGS = {
     "DescribeInstances": ("InstanceId", "instance-id"),
@@ -33,6 +33,7 @@ class Call:
     target: str
     headers: dict
     body: bytes
+    access_key: str = ""  # of whoever signed it
     lie: Lie = TRUTH  # by a rule: how this listing lies
 
     @property
@@ -55,7 +56,7 @@ def parse(method: str, target: str, headers: dict, body: bytes) -> Call | None:
     scope = _SCOPE.search(headers.get("authorization", ""))
     if scope is None:
         return None
-    region, service = scope.groups()
+    access_key, region, service = scope.groups()
     flat: dict = {}
     amz_target = headers.get("x-amz-target")
     if amz_target:
@@ -67,7 +68,7 @@ def parse(method: str, target: str, headers: dict, body: bytes) -> Call | None:
         action = flat.pop("Action", method)
         flat.pop("Version", None)
         params = nest(flat)
-    return Call(service, region, action, params, flat, method, target, headers, body)
+    return Call(service, region, action, params, flat, method, target, headers, body, access_key)
 
 
 def _json(body: bytes) -> dict:

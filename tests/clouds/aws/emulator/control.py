@@ -65,6 +65,9 @@ def _routed(front, method: str, path: str, wanted):
                     raise ValueError("a hole in capacity has region, zone and type, each optional")
             with world.lock:
                 world.capacity_out = holes
+        case "POST", ["principals"]:
+            with world.lock:
+                world.principals.update({str(key): str(arn) for key, arn in _object(wanted).items()})
         case "POST", ["deny-key"]:
             _deny(world, _object(wanted))
         case _:
@@ -131,5 +134,6 @@ def _region(region) -> dict:
         "snapshots": [snapshot.summary() for snapshot in region.snapshots.values() if snapshot.status != "gone"],
         "keys": [key.summary() for key in region.keys.values()],
         "aliases": dict(region.aliases),
+        "sessions": [session.summary() for session in region.sessions.values() if session.is_on()],
         "terminated": [i.id for i in region.instances.values() if i.state == "terminated"],
     }

@@ -103,7 +103,7 @@ class Front:
                 found = kms.answer(self.world, call)
                 return 200, _json_headers(), json.dumps(found).encode()
             if call.service == "ssm":
-                return 200, _json_headers(), json.dumps(ssm.answer(call)).encode()
+                return 200, _json_headers(), json.dumps(ssm.answer(self.world, call)).encode()
         except NotOwned:
             pass
         reply = beneath.forward(call)

@@ -1,18 +1,22 @@
-"""The SSM parameters that name our images. It owns reads of those; moto has every other parameter.
+"""The SSM parameters that name our images, and the sessions on instances. It owns reads of those; moto has every other parameter.
 
 It must never change one: a public parameter is read-only (Systems Manager User Guide, "Public parameters").
 """
 
 import time
 
-from . import images
+from . import images, sessions
 from .call import Call
 from .errors import NotOwned
+from .world import World
 
 _SINCE = time.time()
 
 
-def answer(call: Call) -> dict:
+def answer(world: World, call: Call) -> dict:
+    if call.action in sessions.ACTIONS:
+        with world.lock:
+            return sessions.ACTIONS[call.action](world, call)
     known = images.parameters(call.region)
     if call.action == "GetParameter" and call.params.get("Name") in known:
         return {"Parameter": _shown(call.region, call.params["Name"], known)}

@@ -71,6 +71,7 @@ class Region:
         self.tokens: dict = {}
         self.keys: dict = {}
         self.aliases: dict = {}
+        self.sessions: dict = {}  # of Session Manager, by their ids
         self._then: tuple = (None, {})  # a moment in the past, and what was attached then
 
     def attached_then(self, moment: float) -> dict:
@@ -113,6 +114,7 @@ class World:
         self.regions: dict[str, Region] = {}
         self.capacity_out: list[dict] = []
         self.denied_keys: set[str] = set()
+        self.principals: dict[str, str] = {}  # whose an access key is, as an ARN: they start sessions by their tag only
         self.sequence = 0
 
     def region(self, name: str) -> Region:

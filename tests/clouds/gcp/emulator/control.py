@@ -7,7 +7,7 @@ import json
 
 from loopback.faults import KINDS
 
-from . import catalog
+from . import catalog, iam
 from .errors import ApiError
 from .kms import keys, policies
 
@@ -72,6 +72,11 @@ def _routed(front, method: str, path: str, wanted):
             bindings = policies.check_bindings(_list(_object(wanted)["bindings"]))
             with world.lock:
                 world.project_policy = bindings
+        case "POST", ["enter"]:
+            asked = _object(wanted)
+            with world.lock:
+                world.settle()
+                return {"in": iam.may_enter(world, asked["zone"], asked["instance"], asked["member"])}
         case "POST", ["deny-key"]:
             _deny(world, _object(wanted))
         case _:

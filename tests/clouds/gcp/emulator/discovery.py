@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from .errors import ApiError, invalid
 from .values import checked
 
-_DOCUMENTS = {"compute": "compute.v1.json", "cloudkms": "cloudkms.v1.json"}
+_DOCUMENTS = {"compute": "compute.v1.json", "cloudkms": "cloudkms.v1.json", "iap": "iap.v1.json"}
 # Query parameters of every method ("System parameters"), with and without the dollar sign.
 _SYSTEM = {
     "alt",

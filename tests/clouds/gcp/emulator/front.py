@@ -1,7 +1,7 @@
 """What clients talk to: sends each request to the control API, the metadata server or the cloud, around it the faults
 and the ledger.
 
-It must never know a method: `compute` and `kms` answer.
+It must never know a method: `compute`, `iap` and `kms` answer.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import traceback
 from loopback.faults import LIES, TRUTH, Lie, Rule, Rules
 from loopback.ledger import Ledger
 
-from . import batch, catalog, compute, control, errors, filters, kms
+from . import batch, catalog, compute, control, errors, filters, iap, kms
 from .discovery import Document
 from .errors import ApiError
 from .world import World
@@ -62,7 +62,7 @@ class Front:
         self.rules = Rules()
         self.ledger = Ledger()
         self.address = ""
-        self.documents = {"compute": Document("compute"), "cloudkms": Document("cloudkms")}
+        self.documents = {"compute": Document("compute"), "cloudkms": Document("cloudkms"), "iap": Document("iap")}
 
     def answer(self, method: str, target: str, headers: dict, body: bytes) -> tuple[int, dict, bytes] | None:
         if target.startswith(control.PREFIX):
@@ -75,7 +75,8 @@ class Front:
 
     def one(self, method: str, target: str, headers: dict, body: bytes) -> tuple[int, dict, bytes] | None:
         path, _, query = target.partition("?")
-        service = "compute" if path.startswith("/compute/") else "cloudkms"
+        service = "compute" if path.startswith("/compute/") else "iap" if iap.takes(path) else "cloudkms"
+        path = iap.flat(path) if service == "iap" else path
         document = self.documents[service]
         try:
             found, values = document.find(method, path)
@@ -140,7 +141,7 @@ class Front:
                 raise ApiError(401, "authError", "Request is missing required authentication credential.")
             call.document.check_path(found, call.path)
             call.body = call.document.body(found, body)
-            served = compute if call.service == "compute" else kms
+            served = {"compute": compute, "iap": iap, "cloudkms": kms}[call.service]
             reply = served.answer(self.world, call)
             entry["status"] = 200
             return _reply(200, reply)

@@ -2,6 +2,7 @@
 
 import time
 
+from .. import iam
 from ..catalog import PROJECT, PROJECT_NUMBER
 from ..errors import ApiError, invalid
 from . import changes, disks, insert, lifecycle, lists, operations, snapshots, statics
@@ -36,6 +37,14 @@ _HANDLERS = {
     **lists.HANDLERS,
     **statics.HANDLERS,
     "instances.get": lambda world, call: find(world, call, "instances", "instance").body,
+    "instances.getIamPolicy": lambda world, call: iam.get(
+        world,
+        iam.of_instance(find(world, call, "instances", "resource").body),
+        call.query.get("optionsRequestedPolicyVersion", 1),
+    ),
+    "instances.setIamPolicy": lambda world, call: iam.put(
+        world, iam.of_instance(find(world, call, "instances", "resource").body), call.body.get("policy")
+    ),
     "disks.get": lambda world, call: find(world, call, "disks", "disk").body,
     "snapshots.get": lambda world, call: find(world, call, "snapshots", "snapshot").body,
 }

@@ -19,18 +19,26 @@ _AGENT = re.compile(r"serviceAccount:service-(\d+)@compute-system\.iam\.gservice
 _ROLE = re.compile(r"(projects/[^/]+/|organizations/[^/]+/)?roles/[A-Za-z0-9_.]+")
 
 
+def check_role(binding: dict) -> None:
+    if not _ROLE.fullmatch(binding.get("role", "")):
+        raise invalid(f"Role {binding.get('role')} is not supported for this resource.")
+
+
+def check_member(member: str) -> None:
+    if not _MEMBER.fullmatch(member):
+        raise invalid(f"Invalid member {member}: it must be type:name.")
+    agent = _AGENT.fullmatch(member)
+    if agent and agent[1] != catalog.PROJECT_NUMBER:
+        raise invalid(f"Service account {member.partition(':')[2]} does not exist.")
+
+
 def check_bindings(bindings: list) -> list:
     for binding in bindings:
-        if not _ROLE.fullmatch(binding.get("role", "")):
-            raise invalid(f"Role {binding.get('role')} is not supported for this resource.")
+        check_role(binding)
         if binding.get("condition"):
             raise ApiError(501, "notImplemented", "conditions are not emulated", "UNIMPLEMENTED")
         for member in binding.get("members", []):
-            if not _MEMBER.fullmatch(member):
-                raise invalid(f"Invalid member {member}: it must be type:name.")
-            agent = _AGENT.fullmatch(member)
-            if agent and agent[1] != catalog.PROJECT_NUMBER:
-                raise invalid(f"Service account {member.partition(':')[2]} does not exist.")
+            check_member(member)
     return bindings
 
 
