@@ -13,6 +13,7 @@ const TABLES: &[(&str, &str)] = &[
     ("resources", "SELECT"),
     ("holds", "SELECT, INSERT, UPDATE, DELETE"),
     ("builder_uses", "SELECT, INSERT, UPDATE"),
+    ("grants", "SELECT, INSERT, UPDATE (revoked, revoked_by, state, opened_by, machine, remote, cloud, zone, look)"),
     ("jobs", "SELECT, INSERT, UPDATE, DELETE"),
     ("lanes", "SELECT, INSERT, UPDATE"),
     ("job_keys", "SELECT, INSERT, UPDATE"),

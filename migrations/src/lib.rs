@@ -15,6 +15,7 @@ mod m0006_access;
 mod m0007_trusts;
 mod m0008_tenancy;
 mod m0009_kept_plans;
+mod m0010_grants;
 
 pub use admission::{Unfit, admit};
 pub use catalogue::{missing, seed};
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_trusts::Migration),
             Box::new(m0008_tenancy::Migration),
             Box::new(m0009_kept_plans::Migration),
+            Box::new(m0010_grants::Migration),
         ]
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    core::{OrgId, ProjectId, Secret, TokenId, TokenKind, TrustId, UserId},
+    core::{GrantId, OrgId, ProjectId, Secret, TokenId, TokenKind, TrustId, UserId},
     execute::Clock,
     store::Store,
 };
@@ -70,6 +70,12 @@ pub(crate) fn new_token_id() -> TokenId {
 #[expect(clippy::disallowed_methods, reason = "this is the edge: trusts' ids are made here")]
 pub(crate) fn new_trust_id() -> TrustId {
     TrustId::from_uuid(Uuid::now_v7())
+}
+
+/// A grant's id, never used before.
+#[expect(clippy::disallowed_methods, reason = "this is the edge: grants' ids are made here")]
+pub(crate) fn new_grant_id() -> GrantId {
+    GrantId::from_uuid(Uuid::now_v7())
 }
 
 /// A key for a request that has none of its caller, never used before.

@@ -294,3 +294,46 @@ fn a_second_worker_of_the_same_name_does_not_start() {
     std::thread::sleep(std::time::Duration::from_millis(700));
     says(&shell.refused(1, "worker --id rack7 --drain"), &["`rack7`", "remedy: ", "--id"]);
 }
+
+/// From an owner's word to a way that is open, at the database, with a worker beside it.
+#[test]
+fn nobody_comes_onto_a_builder_without_an_owners_word() {
+    let shell = Shell::migrated();
+    shell.fleet();
+    shell.write("provisioner.toml", QUICK);
+    let mut worker = Worker::start(&shell, "worker");
+    shell.json("builder provision acme/web --arch arm64 --wait");
+    let grant =
+        "debug grant acme/web --arch arm64 --to arn:aws:iam::123456789012:role/support --until 1h --reason INC-4711";
+    says(&shell.refused(2, grant), &["PROVISIONER_TOKEN", "owner"]);
+    for line in [
+        "user create olga",
+        "user create mike",
+        "member set acme olga --role owner",
+        "member set acme mike --role member",
+    ] {
+        shell.ok(line);
+    }
+    let token = |user: &str| {
+        let made = shell.json(&format!("token create --user {user} --scope manage --name laptop"));
+        made["secret"].as_str().unwrap().to_owned()
+    };
+    let with = |token: &str, line: &str| shell.command(line).env("PROVISIONER_TOKEN", token).output().unwrap();
+    let (owner, member) = (token("olga"), token("mike"));
+    let output = with(&member, grant);
+    assert_eq!(output.status.code(), Some(1));
+    says(&String::from_utf8(output.stderr).unwrap(), &["mike", "grant.create", "only an owner of acme"]);
+    let output = with(&owner, &format!("{grant} --output json"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = made["id"].as_str().unwrap();
+    says(&shell.ok(&format!("debug open acme/web {id}")), &["is open for arn:aws:iam", "enter: fake-cloud enter i-"]);
+    says(&shell.refused(1, "builder stop acme/web --arch arm64 --wait"), &["held", "debug revoke"]);
+    says(&shell.ok(&format!("debug revoke acme/web {id}")), &["is over"]);
+    says(&shell.ok("debug list acme/web"), &["closing", "support", "olga"]);
+    says(&shell.refused(1, &format!("debug open acme/web {id}")), &["it is over", "debug grant"]);
+    says(&shell.ok("audit list --limit 1000"), &["grant.create", "forbidden", "grant.open", "grant.revoke", "olga"]);
+    shell.ok("audit verify");
+    worker.signal("TERM");
+    assert_eq!(worker.0.wait().unwrap().code(), Some(0));
+}

@@ -14,6 +14,8 @@ mod acquire;
 mod answers;
 #[path = "api/fuzz.rs"]
 mod fuzz;
+#[path = "api/grants.rs"]
+mod grants;
 #[path = "api/issuer.rs"]
 mod issuer;
 #[path = "api/oidc.rs"]

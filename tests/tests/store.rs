@@ -44,3 +44,5 @@ mod opening;
 mod record;
 #[path = "store/tenants.rs"]
 mod tenants;
+#[path = "store/warden.rs"]
+mod warden;

@@ -170,7 +170,14 @@ impl Caller {
         }
     }
 
-    async fn refuse<T>(&self, act: Act, org: Option<OrgId>, resource: &str, problem: Problem) -> Result<T, Problem> {
+    /// A refusal, with its entry in the audit before it.
+    pub(crate) async fn refuse<T>(
+        &self,
+        act: Act,
+        org: Option<OrgId>,
+        resource: &str,
+        problem: Problem,
+    ) -> Result<T, Problem> {
         let deed = self.deed(act, org, resource, &problem.outcome());
         self.app.store().append_deed(deed).await?;
         Err(problem)
@@ -246,7 +253,7 @@ impl Caller {
     }
 
     #[expect(clippy::unused_self, reason = "it reads as what the caller has found")]
-    fn found<T>(&self, result: Result<T, StoreError>) -> Result<Option<T>, Problem> {
+    pub(crate) fn found<T>(&self, result: Result<T, StoreError>) -> Result<Option<T>, Problem> {
         match result {
             Ok(found) => Ok(Some(found)),
             Err(StoreError::NotFound { .. }) => Ok(None),

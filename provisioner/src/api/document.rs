@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     App,
     problem::{Kind, Problem, Told},
-    routes::{builders, events, health, holds, jobs, orgs, people, projects, tokens, trusts},
+    routes::{builders, events, grants, health, holds, jobs, orgs, people, projects, tokens, trusts},
 };
 
 /// What any request may be answered with, by its method.
@@ -69,6 +69,11 @@ pub(super) fn routes() -> (Router<App>, OpenApi) {
         .routes(routes!(builders::start))
         .routes(routes!(builders::stop))
         .routes(routes!(holds::hold, holds::unhold))
+        .routes(routes!(grants::create))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::get))
+        .routes(routes!(grants::open))
+        .routes(routes!(grants::revoke))
         .routes(routes!(builders::caches))
         .routes(routes!(builders::destroy_cache))
         .routes(routes!(events::follow))

@@ -7,6 +7,7 @@ mod access;
 mod args;
 pub(crate) mod certificate;
 mod confirm;
+mod debug;
 mod docs;
 mod enqueue;
 mod failure;
@@ -150,6 +151,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Org(command) => tenant::org(&open(&global, screen).await?, command).await,
         Command::Builder(command) => fleet::builder(&open(&global, screen).await?, command).await,
         Command::Cache(command) => fleet::cache(&open(&global, screen).await?, command).await,
+        Command::Debug(command) => debug::debug(&open(&global, screen).await?, command).await,
         Command::Job(command) => job::job(&open(&global, screen).await?, command).await,
         Command::User(command) => access::user(&open(&global, screen).await?, command).await,
         Command::Member(command) => access::member(&open(&global, screen).await?, command).await,

@@ -17,7 +17,7 @@ use super::{Failure, args::WorkerArgs, session::Session};
 use crate::{
     config::{Config, WorkerSection},
     edge::Anchored,
-    execute::{Clock, Executor, Providers},
+    execute::{Clock, Executor, Patience, Providers, Warden},
     store::{Store, WorkerId},
     worker::{self, Summary, WorkerConfig, WorkerError},
 };
@@ -131,10 +131,22 @@ pub(crate) async fn work_until(session: &Session, plan: Plan, stop: Cancellation
     tracing::info!(worker = %config.id, slots = config.slots, lease_ms = config.lease_ms, drain = config.drain,
         clouds = clouds.join(","), "the worker starts");
     let id = config.id.clone();
+    let warden = Warden {
+        store: session.store.clone(),
+        providers: providers.clone(),
+        clock: Arc::clone(&clock),
+        name: id.to_string(),
+        patience: Patience::default(),
+    };
     let executor = Executor::new(session.store.clone(), providers, session.config.policy.clone(), Arc::clone(&clock));
     let pruning = tokio::spawn(prune(session.store.clone(), session.clock, history_ms));
+    let watched = stop.child_token();
+    let watching = tokio::spawn(warden.run(watched.clone()));
     let result = worker::run(session.store.clone(), Arc::new(executor), config, clock, stop).await;
     pruning.abort();
+    // It ends after what it is at.
+    watched.cancel();
+    drop(watching.await);
     summary(session, &id, &result?)
 }
 

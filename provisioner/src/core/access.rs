@@ -255,6 +255,14 @@ acts! {
     HoldBuilder "builder.hold" Project Manage,
     /// Let a builder go that is held.
     UnholdBuilder "builder.unhold" Project Manage,
+    /// See who has been let onto a project's builders, and who is.
+    ListGrants "grant.list" Project Manage,
+    /// Let somebody onto a builder for a while. An owner's own word: no token that is not a person's has it, and no operator.
+    CreateGrant "grant.create" Project Manage,
+    /// Make use of a grant: have the way in opened.
+    OpenGrant "grant.open" Project Manage,
+    /// End a grant before its time.
+    RevokeGrant "grant.revoke" Project Manage,
     /// See caches.
     GetCache "cache.get" Project Read,
     /// Have a cache taken away, with what it holds.
@@ -334,8 +342,17 @@ impl Identity {
     pub fn may(&self, act: Act, place: Place) -> Word {
         match self.ceiling(place) {
             None => Word::Unseen,
-            Some(most) if most.min(self.scope) >= act.needs() => Word::Yes,
+            Some(most) if most.min(self.scope) >= act.needs() && self.is_one_for(act) => Word::Yes,
             Some(_) => Word::No,
+        }
+    }
+
+    /// Whether it is one of those whose act it is at all, whatever else they may.
+    const fn is_one_for(&self, act: Act) -> bool {
+        match act {
+            Act::CreateGrant => self.person().is_some(),
+            Act::OpenGrant => matches!(self.who, Who::User { .. } | Who::Operator),
+            _ => true,
         }
     }
 

@@ -56,6 +56,11 @@ uuid_id! {
     TrustId
 }
 
+uuid_id! {
+    /// A grant of debug access.
+    GrantId
+}
+
 /// A job, in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

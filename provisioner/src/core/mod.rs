@@ -26,7 +26,7 @@ pub use access::{Act, Identity, Place, Role, Tenants, TokenScope, Who, Word};
 pub use cache_limits::CacheShapeError;
 pub use fact::{After, Entry, Fact, Verb};
 pub use finding::{Effect, Finding, Repair, Verdict};
-pub use id::{JobId, Name, NameError, OrgId, ProjectId, TokenId, TrustId, UserId};
+pub use id::{GrantId, JobId, Name, NameError, OrgId, ProjectId, TokenId, TrustId, UserId};
 pub use job::{Ending, JobState, Outcome};
 pub use next::{Move, Now, next, shown_by_ms};
 pub use plan::{Blueprint, Candidate, Drop, Goal, Plan, PlanError, Prior, Step, Stock, make::Ground, plan};

@@ -8,6 +8,7 @@ mod handler;
 mod lease;
 mod lookout;
 mod refusals;
+mod warden;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,6 +27,7 @@ use refusals::Refusals;
 
 pub use handler::{Clock, Handled, Handler};
 pub use lease::Lease;
+pub use warden::{Patience, Warden};
 
 /// The clouds that a worker can reach.
 pub type Providers = BTreeMap<Cloud, Arc<dyn Provider>>;

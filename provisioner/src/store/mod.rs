@@ -11,6 +11,7 @@ mod control;
 mod error;
 mod events;
 mod findings;
+mod grants;
 mod jobs;
 mod people;
 mod pulse;
@@ -26,6 +27,7 @@ mod tenants;
 mod tokens;
 mod trusts;
 mod upkeep;
+mod wards;
 
 use std::{
     fmt,
@@ -44,6 +46,7 @@ pub use connect::Migrated;
 pub use error::{Constraint, RecordError, StoreError};
 pub use events::Event;
 pub use findings::{Run, Sighting};
+pub use grants::{Grant, GrantState, NewGrant};
 pub use jobs::{Job, JobFilter};
 pub use people::{Member, User};
 pub use pulse::Pulse;
@@ -56,6 +59,7 @@ pub use tenants::NewProject;
 pub use tokens::{Holder, NewToken, Token, Unproved};
 pub use trusts::{NewExchange, NewTrust};
 pub use upkeep::{Hold, Rules};
+pub use wards::Due;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

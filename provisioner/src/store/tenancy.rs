@@ -15,8 +15,8 @@ use crate::core::{JobId, Name, Org, OrgId, Project, ProjectId, ResourceRow, Tena
 /// The store, as far as some tenants go.
 #[derive(Clone, Copy, Debug)]
 pub struct Tenancy<'a> {
-    store: &'a Store,
-    tenants: &'a Tenants,
+    pub(super) store: &'a Store,
+    pub(super) tenants: &'a Tenants,
 }
 
 impl Store {
@@ -126,13 +126,13 @@ impl Tenancy<'_> {
     pub async fn events(&self, project: ProjectId, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let limit = i64::from(limit);
         let mut sql = Sql::with(
-            "SELECT * FROM (SELECT id, at, job, org, project, what FROM events WHERE id > $1 AND project = $3",
+            "SELECT * FROM (SELECT id, at, job, org, project, what, access FROM events WHERE id > $1 AND project = $3",
             [after.into(), limit.into(), project.as_uuid().into()],
         );
         sql.within(self.tenants, "org", Some("project")).push(" ORDER BY id LIMIT $2) e");
         if self.store.is_postgres() {
             sql.push(
-                " UNION ALL SELECT * FROM (SELECT event, ended, id, org, project, state FROM job_history \
+                " UNION ALL SELECT * FROM (SELECT event, ended, id, org, project, state, CAST(NULL AS uuid) FROM job_history \
                  WHERE event > $1 AND project = $3",
             );
             sql.within(self.tenants, "org", Some("project")).push(" ORDER BY event LIMIT $2) h");

@@ -8,6 +8,11 @@ use super::{
 };
 use crate::core::{ProjectId, Request};
 
+/// What holds a builder: somebody's word, or debug access that is open on it.
+const HELD: &str = "(SELECT project, arch, until, reason FROM holds UNION ALL \
+    SELECT project, arch, until, 'debug access of ' || principal || ' (' || reason || '); `provisioner debug revoke` ends it' \
+    FROM grants WHERE state IN ('opening', 'open') AND revoked IS NULL)";
+
 /// A builder that nobody but its owner may touch for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -72,10 +77,10 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn hold_against(&self, request: &Request, now_ms: i64) -> Result<Option<(String, Hold)>, StoreError> {
-        let mut sql = Sql::new(
-            "SELECT o.name AS org_name, p.name AS project_name, h.arch, h.until, h.reason FROM holds h \
+        let mut sql = Sql::new(format!(
+            "SELECT o.name AS org_name, p.name AS project_name, h.arch, h.until, h.reason FROM {HELD} h \
              JOIN projects p ON p.id = h.project JOIN orgs o ON o.id = p.org WHERE h.until > ",
-        );
+        ));
         sql.bind(now_ms);
         match *request {
             Request::Stop { project, arch }
@@ -107,7 +112,8 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn holds(&self, now_ms: i64) -> Result<Vec<(ProjectId, Arch, Hold)>, StoreError> {
-        let sql = Sql::with("SELECT project, arch, until, reason FROM holds WHERE until > $1", [now_ms.into()]);
+        let sql =
+            Sql::with(format!("SELECT project, arch, until, reason FROM {HELD} h WHERE until > $1"), [now_ms.into()]);
         let rows = self.query(Via::Reader, sql).await?;
         rows.iter()
             .map(|row| {

@@ -178,3 +178,32 @@ async fn a_certificate_is_checked_and_may_be_ones_own() {
     let (status, said) = shell.fails(&line).await;
     assert!(status == 1 && said.contains("can't be reached"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn debug_access_needs_no_database() {
+    let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+    stage.builder().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let _warden = crate::grants::warden(&stage, &stop);
+    let (owner, operator) = (
+        stage.person("olga", stage.acme, provisioner::core::Role::Owner).await,
+        stage.token(Holder::Operator, TokenScope::Manage).await,
+    );
+    let (owner, operator) = (Shell::new(&stage, &owner), Shell::new(&stage, &operator));
+    let grant =
+        "debug grant acme/web --arch x86_64 --to arn:aws:iam::123456789012:role/support --reason INC-4711 --until";
+    let (status, said) = operator.fails(&format!("{grant} 1h")).await;
+    assert!(status == 1 && said.contains("grant.create") && said.contains("owner"), "{said}");
+    assert_eq!(owner.fails(&format!("{grant} 9h")).await.0, 2);
+    let made = owner.json(&format!("{grant} 1h")).await;
+    let id = made["id"].as_str().unwrap();
+    let opened = operator.run(&format!("debug open acme/web {id}")).await;
+    let opened = String::from_utf8(opened.stdout).unwrap();
+    assert!(opened.contains("enter: fake-cloud enter i-"), "{opened}");
+    assert_eq!(operator.json("debug list acme/web").await[0]["state"], "open");
+    let ended = operator.run(&format!("debug revoke acme/web {id}")).await;
+    assert!(String::from_utf8(ended.stdout).unwrap().contains("is over"));
+    let (status, said) = operator.fails(&format!("debug open acme/web {id}")).await;
+    assert!(status == 1 && said.contains("over") && said.contains("debug grant"), "{said}");
+    stop.cancel();
+}

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use providers::fake::FakeConfig;
+use providers::{Principal, fake::FakeConfig};
 use provisioner::{
-    core::{Act, Request, Role, Secret, TokenScope},
-    store::Holder,
+    core::{Act, GrantId, ProjectId, Request, Role, Secret, Tenants, TokenScope},
+    execute::Clock as _,
+    store::{Holder, NewGrant},
 };
-use regions::Arch;
+use regions::{Arch, Cloud};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::database::Database;
+use uuid::Uuid;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, Wall};
 
 /// A route: method, path, act and body. `{job}` and the like are filled in.
 pub type Route = (Method, &'static str, Act, Value);
@@ -82,6 +84,16 @@ pub fn routes() -> Vec<Route> {
             json!({ "for_secs": 3600, "reason": "a look" }),
         ),
         (delete.clone(), "/v1/projects/acme/web/builders/x86_64/hold", Act::UnholdBuilder, none.clone()),
+        (
+            post.clone(),
+            "/v1/projects/acme/web/builders/x86_64/grants",
+            Act::CreateGrant,
+            json!({ "principal": "arn:aws:iam::123456789012:role/support", "for_secs": 60, "reason": "a look" }),
+        ),
+        (get.clone(), "/v1/projects/acme/web/grants", Act::ListGrants, none.clone()),
+        (get.clone(), "/v1/projects/acme/web/grants/{grant}", Act::ListGrants, none.clone()),
+        (post.clone(), "/v1/projects/acme/web/grants/{grant}/open", Act::OpenGrant, none.clone()),
+        (post.clone(), "/v1/projects/acme/web/grants/{grant}/revoke", Act::RevokeGrant, none.clone()),
         (get.clone(), "/v1/projects/acme/web/caches", Act::GetCache, none.clone()),
         (get, "/v1/projects/acme/web/events", Act::FollowEvents, none.clone()),
         (delete.clone(), "/v1/orgs/acme/members/guest", Act::RemoveMember, none.clone()),
@@ -200,6 +212,11 @@ async fn walk(database: impl AsyncFn() -> Database) {
             let path = path.replace("{job}", &job.map_or_else(String::new, |job| job.to_string()));
             let wanted = refusal(who, column, scope, act);
             let path = path.replace("{token}", &token);
+            let path = if path.contains("{grant}") { path.replace("{grant}", &granted(&stage).await) } else { path };
+            if act == Act::CreateGrant {
+                let old = granted(&stage).await.parse().map(GrantId::from_uuid).unwrap();
+                stage.store.revoke_grant(old, "test", Wall.now_ms()).await.unwrap();
+            }
             let path = if path.contains("{own}") { path.replace("{own}", &own(&stage, &secret).await) } else { path };
             if act == Act::FollowEvents && wanted.is_none() {
                 let response = stage.ask(method, &path, Some(&secret)).send().await.unwrap();
@@ -227,6 +244,35 @@ async fn walk(database: impl AsyncFn() -> Database) {
     }
     println!("{cells} cells: {} identities, {} routes", IDENTITIES.len(), routes().len());
     assert_eq!(cells, IDENTITIES.len() * routes().len());
+}
+
+/// A grant onto web's builder that is live; the one before it makes room.
+pub async fn granted(stage: &Stage) -> String {
+    let (project, arch) = (stage.web, Arch::X86_64);
+    grant_for(stage, project, arch).await
+}
+
+/// The same, of any project.
+pub async fn grant_for(stage: &Stage, project: ProjectId, arch: Arch) -> String {
+    let seen = stage.store.seen_by(&Tenants::All).grants(Some(project), 10).await.unwrap();
+    for grant in seen {
+        stage.store.revoke_grant(grant.id, "test", Wall.now_ms()).await.unwrap();
+        for due in stage.store.take_grants("test", &[Cloud::Aws], 0, Wall.now_ms()).await.unwrap() {
+            stage.store.grant_closed(due.grant, "test", Wall.now_ms()).await.unwrap();
+        }
+    }
+    let id = GrantId::from_uuid(Uuid::now_v7());
+    let new = NewGrant {
+        id,
+        project,
+        arch,
+        principal: Principal::parse(Cloud::Aws, "arn:aws:iam::123456789012:role/support").unwrap(),
+        reason: "a look".to_owned(),
+        created_by: "test".to_owned(),
+        until_ms: Wall.now_ms() + 60_000,
+    };
+    stage.store.create_grant(&new, Wall.now_ms()).await.unwrap();
+    id.to_string()
 }
 
 /// A token of the person whose secret it is; any, for who is none or may make none.

@@ -11,7 +11,7 @@ use tests::database::Database;
 
 use crate::{
     stage::{Stage, name},
-    table::routes,
+    table::{grant_for, routes},
 };
 
 /// An installation whose API has no checks of its own, and a project of globex's that has everything.
@@ -50,6 +50,11 @@ async fn try_all(stage: &Stage, secret: &Secret) -> Vec<String> {
         };
         let path =
             path.replace("acme", "globex").replace("web", "shop").replace("{job}", &job).replace("{token}", &token);
+        let path = if path.contains("{grant}") {
+            path.replace("{grant}", &grant_for(stage, stage.shop, Arch::X86_64).await)
+        } else {
+            path
+        };
         let body = serde_json::from_str(&body.to_string().replace("web", "shop")).unwrap();
         if act == Act::FollowEvents {
             // Answered before anything is read: the stream's first events tell.

@@ -162,7 +162,7 @@ async fn events_go_on(fixture: Fixture) {
     let second = fixture.claim(&session, provision(api())).await.claim;
     fixture.finish(&second, Outcome::SUCCESS).await;
     let all = fixture.store.events(0, 10).await.unwrap();
-    let words: Vec<(JobId, &str)> = all.iter().map(|event| (event.job, event.what.as_str())).collect();
+    let words: Vec<(JobId, &str)> = all.iter().map(|event| (event.job.unwrap(), event.what.as_str())).collect();
     assert_eq!(words, [(first.job, "retry asked"), (first.job, "failed"), (second.job, "succeeded")]);
     let mut followed = Vec::new();
     while let Some(event) = fixture

@@ -53,7 +53,7 @@ async fn facts_rows_and_event_are_one(fixture: Fixture) {
     }
     let events = fixture.store.events(0, 10).await.unwrap();
     assert_eq!(events.len(), 2);
-    assert_eq!((events[0].job, events[0].org, events[0].project), (claim.job, acme(), Some(web())));
+    assert_eq!((events[0].job, events[0].org, events[0].project), (Some(claim.job), acme(), Some(web())));
     assert_eq!(events[0].what, format!("settled {}; cancel asked", resource(1)));
     assert_eq!(fixture.store.events(events[0].id, 10).await.unwrap(), events[1..]);
 }

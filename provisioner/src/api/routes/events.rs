@@ -39,7 +39,7 @@ struct Feed {
 
 /// Follow what happens in a project
 ///
-/// An event's data is `{"job": N, "at": TIME, "what": WORDS}`. Without `Last-Event-ID` it begins with what happens from now on. The stream
+/// An event's data is `{"job": N, "at": TIME, "what": WORDS}`; of the type `grant`, about debug access, it has `grant` for `job`. Without `Last-Event-ID` it begins with what happens from now on. The stream
 /// ends after ten minutes; come back with the last id.
 #[utoipa::path(get, path = "/v1/projects/{org}/{project}/events", tag = "events",
     params(("org" = String, Path), ("project" = String, Path),
@@ -75,8 +75,13 @@ fn number(text: &str) -> Result<i64, Problem> {
 async fn next(mut feed: Feed) -> Option<(Result<Event, Infallible>, Feed)> {
     loop {
         if let Some(event) = feed.ready.pop() {
-            let data = serde_json::json!({ "job": event.job, "at": time(event.at_ms), "what": event.what });
-            let told = Event::default().id(event.id.to_string()).event("job").data(data.to_string());
+            let (kind, data) = match event.grant {
+                Some(grant) => {
+                    ("grant", serde_json::json!({ "grant": grant, "at": time(event.at_ms), "what": event.what }))
+                }
+                None => ("job", serde_json::json!({ "job": event.job, "at": time(event.at_ms), "what": event.what })),
+            };
+            let told = Event::default().id(event.id.to_string()).event(kind).data(data.to_string());
             return Some((Ok(told), feed));
         }
         if feed.caller.now_ms() >= feed.until_ms || feed.caller.app.is_leaving() {

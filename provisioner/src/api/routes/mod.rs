@@ -2,6 +2,7 @@
 
 pub(crate) mod builders;
 pub(crate) mod events;
+pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod jobs;

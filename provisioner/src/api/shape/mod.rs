@@ -2,6 +2,7 @@
 //!
 //! Job ids are numbers, all other ids strings; times are RFC 3339 in UTC; what is not there is null.
 
+mod grants;
 mod tenants;
 mod trusts;
 mod work;
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::core::audit::AuditEntry;
 
+pub(crate) use grants::*;
 pub(crate) use tenants::*;
 pub(crate) use trusts::*;
 pub(crate) use work::*;

@@ -4,6 +4,7 @@
 
 mod access;
 mod builder;
+mod debug;
 mod job;
 mod reconcile;
 mod serve;
@@ -19,6 +20,7 @@ use clap_complete::Shell;
 
 pub(crate) use access::{AuditCommand, MemberCommand, TokenCommand, TokenCreate, UserCommand};
 pub(crate) use builder::{BuilderCommand, BuilderName, BuilderTarget, CacheCommand};
+pub(crate) use debug::DebugCommand;
 pub(crate) use job::{JobCommand, JobListArgs};
 pub(crate) use reconcile::{ReconcileArgs, ReconcileCommand};
 pub(crate) use serve::ServeArgs;
@@ -139,6 +141,9 @@ pub(crate) enum Command {
     /// Cache volumes
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Debug access to builders, by an owner's permission and for a while
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// Jobs: what was asked, how far it is, and why it failed
     #[command(subcommand)]
     Job(JobCommand),

@@ -1,8 +1,9 @@
-//! The commands for builders, caches and jobs through the API, with a token and no database.
+//! The commands for builders, caches, jobs and debug access through the API, with a token and no database.
 //!
 //! `--api URL` says where, `PROVISIONER_TOKEN` who; a token on a command line would be in everybody's list of processes.
 
 mod client;
+mod debug;
 mod fleet;
 mod job;
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(url: &str, global: &Global, command: Command, screen: Sc
     match command {
         Command::Builder(command) => remote.builder(command).await,
         Command::Cache(command) => remote.cache(command).await,
+        Command::Debug(command) => remote.debug(command).await,
         Command::Job(command) => remote.job(command).await,
         Command::Org(_)
         | Command::Project(_)
