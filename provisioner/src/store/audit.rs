@@ -124,7 +124,8 @@ impl Store {
             Ok(made) => return Ok(made),
             Err(error) => error,
         };
-        self.append_deed(Deed { outcome: "failed".to_owned(), detail: Some(error.to_string()), ..deed }).await?;
+        let detail = Some(error.told());
+        self.append_deed(Deed { outcome: "failed".to_owned(), detail, ..deed }).await?;
         Err(error)
     }
 

@@ -180,6 +180,18 @@ enum Class {
 }
 
 impl StoreError {
+    /// What a tenant may read of it: what is wrong with a request in full, and of the database no more than that it was the database.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::NotFound { .. } | Self::Exists { .. } | Self::Refused { .. } | Self::KeyReused { .. } => {
+                self.to_string()
+            }
+            error if error.is_passing() => "the database was not available".to_owned(),
+            _ => "the service failed; its log says why".to_owned(),
+        }
+    }
+
     /// Whether another try may help.
     #[must_use]
     pub const fn is_passing(&self) -> bool {

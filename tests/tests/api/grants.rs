@@ -153,7 +153,7 @@ async fn what_is_wrong_is_told_by_its_field_and_lets_nobody_in() {
     };
     for (body, field) in [
         (with("principal", json!("*")), "principal"),
-        (with("principal", json!("user:ann@example.com")), "principal"),
+        (with("principal", json!("user:Ann@example.com")), "principal"),
         (with("principal", json!("arn:aws:iam::123456789012:role/*")), "principal"),
         (with("for_secs", json!(0)), "for_secs"),
         (with("for_secs", json!(28_801)), "for_secs"),
@@ -163,6 +163,10 @@ async fn what_is_wrong_is_told_by_its_field_and_lets_nobody_in() {
         assert_eq!((answer.status, &answer.body["field"]), (422, &json!(field)), "{body}: {answer:?}");
         assert!(answer.body["remedy"].is_string());
     }
+    // Well said, and of the other cloud.
+    let elsewhere = with("principal", json!("user:ann@example.com"));
+    let answer = post(&stage, &format!("{BUILDER}/grants"), &owner, &elsewhere).await;
+    assert_eq!((answer.status, &answer.body["field"]), (409, &json!("principal")), "{answer:?}");
     // There is no builder to be let onto.
     let made = post(&stage, &format!("{BUILDER}/grants"), &owner, &good).await;
     let path = format!("/v1/projects/acme/web/grants/{}", made.body["id"].as_str().unwrap());

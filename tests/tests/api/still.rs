@@ -9,7 +9,7 @@ use provisioner::{
 };
 use regions::Arch;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::database::Database;
 
 use crate::stage::{Stage, answer};
@@ -103,5 +103,31 @@ async fn who_may_not_ask_for_a_job_may_not_decide_about_it() {
             let said = stage.send(Method::POST, &path, secret, &Value::Null).await;
             assert_eq!((said.status, said.body["state"].as_str()), (200, Some(ends)), "{request:?} {verb}: {said:?}");
         }
+    }
+}
+
+/// Every refusal is in the audit, also of what a request names besides its path, and of names that no list shows.
+#[tokio::test]
+async fn what_is_refused_after_the_door_is_told_as_well() {
+    let stage = Stage::new(Database::sqlite().await, FakeConfig::instant()).await;
+    let owner = stage.person("olga", stage.acme, Role::Owner).await;
+    let token = json!({ "name": "ci", "scope": "manage", "expires_in_secs": 60, "project": "web" });
+    let unknown = json!({ "name": "ci", "scope": "read", "expires_in_secs": 60, "project": "nothing" });
+    let job = json!({ "kind": "provision", "arch": "arm64", "priority": 5 });
+    for (method, path, body, act, status) in [
+        (Method::POST, "/v1/projects/acme/web/jobs", job, "builder.provision", 403),
+        (Method::POST, "/v1/orgs/acme/tokens", token, "token.create", 409),
+        (Method::POST, "/v1/orgs/acme/tokens", unknown, "token.create", 404),
+        (Method::DELETE, "/v1/orgs/acme/tokens/nothing", Value::Null, "token.revoke", 404),
+        (Method::DELETE, "/v1/user/tokens/nothing", Value::Null, "user.token.revoke", 404),
+        (Method::DELETE, "/v1/orgs/acme/trusts/x", Value::Null, "trust.delete", 404),
+        (Method::DELETE, "/v1/orgs/acme/members/nobody", Value::Null, "member.remove", 404),
+        (Method::PUT, "/v1/orgs/acme/members/nobody", json!({ "role": "member" }), "member.set", 404),
+    ] {
+        let before = stage.store.check_audit().await.unwrap().last.map_or(0, |(seq, _)| seq);
+        let answer = stage.send(method, path, &owner, &body).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        let told = stage.store.audit(None, before, 10).await.unwrap();
+        assert!(told.iter().any(|it| it.deed.act == act && it.deed.outcome != "accepted"), "{path}: {told:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{Json, extract::Path, http::StatusCode};
 use providers::Principal;
+use regions::Cloud;
 
 use super::builders::{Target, arch};
 use crate::{
@@ -39,8 +40,12 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<GrantView>), Problem> {
     let (owner, found) = caller.project(&org, &project, Act::CreateGrant).await?;
     let arch = arch(&word)?;
-    let principal = Principal::parse(found.cloud, &new.principal)
-        .map_err(|bad| Problem::new(Kind::Invalid, bad.to_string()).field("principal").remedy(bad.wanted))?;
+    let principal = Principal::parse(found.cloud, &new.principal).map_err(|bad| {
+        // What names somebody elsewhere is well said, and of no use for this project.
+        let is_of_another = Cloud::ALL.iter().any(|cloud| Principal::parse(*cloud, &new.principal).is_ok());
+        let kind = if is_of_another { Kind::Refused } else { Kind::Invalid };
+        Problem::new(kind, bad.to_string()).field("principal").remedy(bad.wanted)
+    })?;
     if !(1..=LONGEST_SECS).contains(&new.for_secs) {
         let detail = format!("{} is not from 1 to {LONGEST_SECS}", new.for_secs);
         let remedy = "name a length of time in seconds, of eight hours at most; grant again when it is over";

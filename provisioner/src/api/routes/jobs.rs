@@ -69,9 +69,9 @@ async fn ask_with(
     }
     if priority != 0 && caller.identity.who != Who::Operator {
         // All tenants' jobs wait in one queue.
-        return Err(Problem::new(Kind::Forbidden, "a priority is for operators")
-            .field("priority")
-            .remedy("leave it out"));
+        let told =
+            Problem::new(Kind::Forbidden, "a priority is for operators").field("priority").remedy("leave it out");
+        return caller.refuse(act, Some(owner.id), &format!("{org}/{project} {arch}"), told).await;
     }
     let job = NewJob { key: key(headers, found.id)?, priority, ..NewJob::now(request) };
     let change = caller.store().enqueue(job, caller.now_ms());

@@ -52,8 +52,14 @@ pub(crate) async fn set(
     Body(new): Body<NewRole>,
 ) -> Result<Json<MemberView>, Problem> {
     let found = caller.org(&org, Act::SetMember).await?;
-    let Ok(user_name) = user.parse() else { return Err(Problem::not_found("user", &user)) };
-    let person = caller.store().user(&user_name).await?;
+    let person = match user.parse() {
+        Ok(user_name) => caller.found(caller.store().user(&user_name).await)?,
+        Err(_) => None,
+    };
+    let Some(person) = person else {
+        // Of the installation's people an owner learns nothing but this; who tries names shows in the audit.
+        return caller.refuse(Act::SetMember, Some(found.id), &user, Problem::not_found("user", &user)).await;
+    };
     let role = Role::from(new.role);
     let change = caller.store().set_member(found.id, &person, role, caller.now_ms());
     let resource = format!("{org}/{user} {}", role.as_str());
@@ -69,7 +75,9 @@ pub(crate) async fn remove(caller: Caller, Path((org, user)): Path<(String, Stri
     // Whether the installation knows a person who is not of this organization is nobody's business here.
     let members = caller.store().members(found.id).await?;
     let member = members.into_iter().find(|member| member.user.name.as_str() == user);
-    let Some(member) = member else { return Err(Problem::not_found("member", &user)) };
+    let Some(member) = member else {
+        return caller.refuse(Act::RemoveMember, Some(found.id), &user, Problem::not_found("member", &user)).await;
+    };
     let change = caller.store().remove_member(found.id, &member.user);
     caller.change(Act::RemoveMember, Some(found.id), &format!("{org}/{user}"), change).await?;
     Ok(StatusCode::NO_CONTENT)

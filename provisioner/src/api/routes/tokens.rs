@@ -40,10 +40,16 @@ pub(crate) async fn create(
         Some(_) if TokenScope::from(new.scope) == TokenScope::Manage => {
             let remedy = "use read or build, or a token of the organization";
             let told = Problem::new(Kind::Refused, "a project's token manages nothing");
-            return Err(told.field("scope").remedy(remedy));
+            let told = told.field("scope").remedy(remedy);
+            return caller.refuse(Act::CreateToken, Some(found.id), &org, told).await;
         }
         Some(project) => {
-            let (_, project) = caller.seen().project(&found.name, &name(project, "project")?).await?;
+            let (path, known) =
+                (format!("{org}/{project}"), caller.seen().project(&found.name, &name(project, "project")?).await);
+            let Some((_, project)) = caller.found(known)? else {
+                let told = Problem::not_found("project", &path);
+                return caller.refuse(Act::CreateToken, Some(found.id), &path, told).await;
+            };
             Holder::Project(found.id, project.id)
         }
     };
@@ -94,7 +100,9 @@ async fn issue(
     params(("org" = String, Path), ("token" = String, Path)), responses((status = 204)))]
 pub(crate) async fn revoke(caller: Caller, Path((org, token)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let found = caller.org(&org, Act::RevokeToken).await?;
-    let Ok(id) = token.parse::<Uuid>() else { return Err(Problem::not_found("token", &token)) };
+    let Ok(id) = token.parse::<Uuid>() else {
+        return caller.refuse(Act::RevokeToken, Some(found.id), &token, Problem::not_found("token", &token)).await;
+    };
     let change = caller.store().revoke_token(TokenId::from_uuid(id), Some(found.id), caller.now_ms());
     caller.change(Act::RevokeToken, Some(found.id), &token, change).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -127,7 +135,9 @@ pub(crate) async fn create_own(
     responses((status = 204)))]
 pub(crate) async fn revoke_own(caller: Caller, Path(token): Path<String>) -> Result<StatusCode, Problem> {
     let user = caller.own(Act::RevokeOwnToken, &token).await?;
-    let Ok(id) = token.parse::<Uuid>() else { return Err(Problem::not_found("token", &token)) };
+    let Ok(id) = token.parse::<Uuid>() else {
+        return caller.refuse(Act::RevokeOwnToken, None, &token, Problem::not_found("token", &token)).await;
+    };
     let change = caller.store().revoke_token_of(user, TokenId::from_uuid(id), caller.now_ms());
     caller.change(Act::RevokeOwnToken, None, &token, change).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -98,7 +98,9 @@ pub(crate) async fn create(
     params(("org" = String, Path), ("trust" = String, Path)), responses((status = 204)))]
 pub(crate) async fn delete(caller: Caller, Path((org, trust)): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let found = caller.org(&org, Act::DeleteTrust).await?;
-    let Ok(name) = trust.parse::<Name>() else { return Err(Problem::not_found("trust", &trust)) };
+    let Ok(name) = trust.parse::<Name>() else {
+        return caller.refuse(Act::DeleteTrust, Some(found.id), &trust, Problem::not_found("trust", &trust)).await;
+    };
     let change = caller.store().delete_trust(found.id, &name);
     caller.change(Act::DeleteTrust, Some(found.id), &format!("{org} {trust}"), change).await?;
     Ok(StatusCode::NO_CONTENT)
